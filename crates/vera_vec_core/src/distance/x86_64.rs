@@ -1,0 +1,101 @@
+//! Registers of x86-64.
+
+use std::arch::x86_64::{
+    __m256, __m512, _mm256_add_ps, _mm256_andnot_ps, _mm256_loadu_ps, _mm256_mul_ps, _mm256_set1_ps,
+    _mm256_setzero_ps, _mm256_storeu_ps, _mm256_sub_ps, _mm512_abs_ps, _mm512_add_ps, _mm512_loadu_ps,
+    _mm512_mul_ps, _mm512_setzero_ps, _mm512_storeu_ps, _mm512_sub_ps,
+};
+
+use super::SimdLevel;
+use super::kernels::{Register, kernels};
+
+/// A register of AVX2; only made where the CPU has it.
+#[derive(Clone, Copy)]
+struct Avx2(__m256);
+
+impl Register<8> for Avx2 {
+    #[inline(always)]
+    unsafe fn load(from: &[f32; 8]) -> Self {
+        // SAFETY: the caller has checked the CPU; as many numbers are there as are loaded.
+        Self(unsafe { _mm256_loadu_ps(from.as_ptr()) })
+    }
+    #[inline(always)]
+    unsafe fn zero() -> Self {
+        // SAFETY: the caller has checked the CPU.
+        Self(unsafe { _mm256_setzero_ps() })
+    }
+    #[inline(always)]
+    fn add(self, other: Self) -> Self {
+        // SAFETY: self exists, so the CPU has AVX2.
+        Self(unsafe { _mm256_add_ps(self.0, other.0) })
+    }
+    #[inline(always)]
+    fn sub(self, other: Self) -> Self {
+        // SAFETY: self exists, so the CPU has AVX2.
+        Self(unsafe { _mm256_sub_ps(self.0, other.0) })
+    }
+    #[inline(always)]
+    fn mul(self, other: Self) -> Self {
+        // SAFETY: self exists, so the CPU has AVX2.
+        Self(unsafe { _mm256_mul_ps(self.0, other.0) })
+    }
+    #[inline(always)]
+    fn abs(self) -> Self {
+        // SAFETY: self exists, so the CPU has AVX2.
+        Self(unsafe { _mm256_andnot_ps(_mm256_set1_ps(-0.0), self.0) })
+    }
+    #[inline(always)]
+    fn to_array(self) -> [f32; 8] {
+        let mut lanes = [0.0; 8];
+        // SAFETY: self exists, so the CPU has AVX2; there is room for as many numbers as are stored.
+        unsafe { _mm256_storeu_ps(lanes.as_mut_ptr(), self.0) };
+        lanes
+    }
+}
+
+/// A register of AVX-512F; only made where the CPU has it.
+#[derive(Clone, Copy)]
+struct Avx512(__m512);
+
+impl Register<16> for Avx512 {
+    #[inline(always)]
+    unsafe fn load(from: &[f32; 16]) -> Self {
+        // SAFETY: the caller has checked the CPU; as many numbers are there as are loaded.
+        Self(unsafe { _mm512_loadu_ps(from.as_ptr()) })
+    }
+    #[inline(always)]
+    unsafe fn zero() -> Self {
+        // SAFETY: the caller has checked the CPU.
+        Self(unsafe { _mm512_setzero_ps() })
+    }
+    #[inline(always)]
+    fn add(self, other: Self) -> Self {
+        // SAFETY: self exists, so the CPU has AVX-512F.
+        Self(unsafe { _mm512_add_ps(self.0, other.0) })
+    }
+    #[inline(always)]
+    fn sub(self, other: Self) -> Self {
+        // SAFETY: self exists, so the CPU has AVX-512F.
+        Self(unsafe { _mm512_sub_ps(self.0, other.0) })
+    }
+    #[inline(always)]
+    fn mul(self, other: Self) -> Self {
+        // SAFETY: self exists, so the CPU has AVX-512F.
+        Self(unsafe { _mm512_mul_ps(self.0, other.0) })
+    }
+    #[inline(always)]
+    fn abs(self) -> Self {
+        // SAFETY: self exists, so the CPU has AVX-512F.
+        Self(unsafe { _mm512_abs_ps(self.0) })
+    }
+    #[inline(always)]
+    fn to_array(self) -> [f32; 16] {
+        let mut lanes = [0.0; 16];
+        // SAFETY: self exists, so the CPU has AVX-512F; there is room for as many numbers as are stored.
+        unsafe { _mm512_storeu_ps(lanes.as_mut_ptr(), self.0) };
+        lanes
+    }
+}
+
+kernels!(AVX2, SimdLevel::Avx2, Avx2, 8, "avx2");
+kernels!(AVX512, SimdLevel::Avx512, Avx512, 16, "avx512f");

@@ -1,0 +1,26 @@
+//! The part of vera_vec that knows nothing of PostgreSQL.
+//!
+//! * [`element`]: the numbers a vector is made of ([`Element`]), and the limits of a vector
+//! * [`vector`]: arithmetic, norms, order and slices of vectors
+//! * [`text`], [`wire`]: the text and binary forms
+//! * [`metric`]: the distances ([`Metric`]): formulas, ranges, NaN rules
+//! * [`distance`]: the kernels that compute them, chosen for the CPU at run time
+//! * [`error`]: everything that can be wrong with a value, and what the user is told
+//!
+//! Everything here works on slices and integers, so that it can be tested, fuzzed and measured without a
+//! server. Nothing here reads the environment, and only [`distance`] contains unsafe code.
+
+#![deny(unsafe_code)]
+#![deny(missing_docs)]
+
+pub mod distance;
+pub mod element;
+pub mod error;
+pub mod metric;
+pub mod text;
+pub mod vector;
+pub mod wire;
+
+pub use element::{Element, MAX_DIM};
+pub use error::VectorError;
+pub use metric::Metric;

