@@ -1,0 +1,44 @@
+//! vera_vec: exact vector search for PostgreSQL.
+//!
+//! This package is the part that knows PostgreSQL: datums, memory contexts, error reports, SQL. What can be
+//! done on slices and integers is in `vera_vec_core`. ARCHITECTURE.md is the map.
+//!
+//! SQL objects are declared by hand in sql/, where they can be read as a whole, and refer to the functions
+//! here by symbol: `fn f` marked `#[pg_extern(sql = false)]` is the symbol `f_wrapper`. A symbol that a
+//! released script mentions is never removed, because an older SQL definition has to find it.
+
+use pgrx::prelude::*;
+
+mod error;
+mod operators;
+mod postgres;
+mod types;
+
+pg_module_magic!(name, version);
+
+extension_sql_file!("../sql/type.sql", name = "type", bootstrap);
+extension_sql_file!("../sql/functions.sql", name = "functions", requires = ["type"]);
+extension_sql_file!("../sql/aggregates.sql", name = "aggregates", requires = ["functions"]);
+extension_sql_file!("../sql/casts.sql", name = "casts", requires = ["functions"]);
+extension_sql_file!("../sql/operators.sql", name = "operators", requires = ["functions"]);
+extension_sql_file!("../sql/operator_classes.sql", name = "operator_classes", requires = ["operators"]);
+
+/// The instruction set that the distance kernels use here: `avx512`, `avx2`, `neon` or `portable`.
+#[pg_extern(sql = false)]
+fn vera_vec_simd_level() -> &'static str {
+    vera_vec_core::distance::Kernels::best().level().name()
+}
+
+#[cfg(any(test, feature = "pg_test"))]
+mod tests;
+
+/// What `cargo pgrx test` asks of an extension.
+#[cfg(test)]
+pub(crate) mod pg_test {
+    pub(crate) fn setup(_options: Vec<&str>) {}
+
+    #[must_use]
+    pub(crate) fn postgresql_conf_options() -> Vec<&'static str> {
+        vec![]
+    }
+}

@@ -1,5 +1,7 @@
 //! Every kernel of every level that this CPU has, against float64 and against each other.
 
+#![allow(clippy::unwrap_used)] // in tests
+
 use proptest::prelude::*;
 use vera_vec_core::distance::{ABSOLUTE_ERROR, Kernels, RELATIVE_ERROR, SimdLevel};
 use vera_vec_core::{MAX_DIM, Metric};

@@ -1,5 +1,7 @@
 //! The text and binary forms, on values and on garbage.
 
+#![allow(clippy::unwrap_used)] // in tests
+
 use proptest::prelude::*;
 use vera_vec_core::{VectorError, text, wire};
 
@@ -52,7 +54,7 @@ proptest! {
     fn hexadecimal_round_trip(value in finite()) {
         let bits = value.to_bits();
         let exponent = (bits >> 23) & 0xff;
-        let (lead, power) = if exponent == 0 { (0, -126) } else { (1, exponent as i32 - 127) };
+        let (lead, power) = if exponent == 0 { (0, -126) } else { (1, exponent.cast_signed() - 127) };
         let sign = if value.is_sign_negative() { "-" } else { "" };
         let written = format!("[{sign}0x{lead}.{:06x}p{power}]", (bits & 0x7f_ffff) << 1);
         let parsed: Vec<f32> = text::parse(written.as_bytes(), None).unwrap();

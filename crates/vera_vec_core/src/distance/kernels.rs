@@ -5,6 +5,8 @@
 //! compiled for the CPU features that the register needs (see `kernels!`). They pass no closures for the work
 //! on registers: a closure has those features only where it happens to be inlined, which cost a factor of 80.
 
+#![allow(clippy::needless_range_loop)] // loops over lanes have constant bounds so that lanes stay in registers
+
 use super::{CosineSums, SimdLevel};
 
 /// Lanes of the kernels with one sum: enough additions under way to wait for none of them.

@@ -156,14 +156,7 @@ impl Kernels {
         let CosineSums { dot, a_sq, b_sq } = self.cosine_sums(a, b);
         // One root of the product, which for equal vectors gives the exact quotient 1.
         let similarity = dot / (a_sq * b_sq).sqrt();
-        // Not f64::clamp, and in this order: NaN stays NaN.
-        1.0 - if similarity > 1.0 {
-            1.0
-        } else if similarity < -1.0 {
-            -1.0
-        } else {
-            similarity
-        }
+        1.0 - similarity.clamp(-1.0, 1.0)
     }
 
     /// The distance that the SQL operator of `metric` gives.

@@ -1,0 +1,89 @@
+//! What PostgreSQL exports and pgrx does not bind, and what differs between PostgreSQL's versions.
+
+use std::ffi::{c_char, c_int};
+
+use pgrx::pg_sys;
+use vera_vec_core::VectorError;
+
+unsafe extern "C-unwind" {
+    /// src/common/f2s.c: writes the shortest decimal that reads back as `f`, at most 15 bytes and not
+    /// terminated, to `result`; returns its length. Raises no error.
+    fn float_to_shortest_decimal_bufn(f: f32, result: *mut c_char) -> c_int;
+    /// src/common/hashfn.c. Raises no error.
+    fn hash_bytes(k: *const u8, keylen: c_int) -> u32;
+    /// src/common/hashfn.c. Raises no error.
+    fn hash_bytes_extended(k: *const u8, keylen: c_int, seed: u64) -> u64;
+}
+
+/// FLOAT_SHORTEST_DECIMAL_LEN of common/shortest_dec.h.
+const FLOAT_SHORTEST_DECIMAL_LEN: usize = 16;
+
+/// Appends a number as PostgreSQL prints a `real`.
+pub(crate) fn push_shortest_decimal(value: f32, text: &mut Vec<u8>) {
+    text.reserve(FLOAT_SHORTEST_DECIMAL_LEN);
+    // SAFETY: there is room for the longest result, and as many bytes as are then counted have been written.
+    unsafe {
+        let end = text.as_mut_ptr().add(text.len());
+        let length = float_to_shortest_decimal_bufn(value, end.cast());
+        text.set_len(text.len() + usize::try_from(length).unwrap_or(0));
+    }
+}
+
+/// PostgreSQL's hash of some bytes; `seed` is None for the 32-bit form.
+pub(crate) fn hash(bytes: &[u8]) -> u32 {
+    let length = c_int::try_from(bytes.len()).unwrap_or(c_int::MAX);
+    // SAFETY: no more bytes are read than there are.
+    unsafe { hash_bytes(bytes.as_ptr(), length) }
+}
+
+/// PostgreSQL's seeded 64-bit hash of some bytes.
+pub(crate) fn hash_extended(bytes: &[u8], seed: u64) -> u64 {
+    let length = c_int::try_from(bytes.len()).unwrap_or(c_int::MAX);
+    // SAFETY: no more bytes are read than there are.
+    unsafe { hash_bytes_extended(bytes.as_ptr(), length, seed) }
+}
+
+/// Tells a caller that asked for it of an error instead of raising it (`pg_input_is_valid`, `COPY … ON_ERROR`).
+///
+/// Returns whether it did. PostgreSQL 15 has no such callers.
+#[cfg(feature = "pg15")]
+pub(crate) fn save_error(_fcinfo: pg_sys::FunctionCallInfo, _error: &VectorError) -> bool {
+    false
+}
+
+/// Tells a caller that asked for it of an error instead of raising it (`pg_input_is_valid`, `COPY … ON_ERROR`).
+///
+/// Returns whether it did; PostgreSQL's macro `ereturn`, from elog.h.
+#[cfg(not(feature = "pg15"))]
+pub(crate) fn save_error(fcinfo: pg_sys::FunctionCallInfo, error: &VectorError) -> bool {
+    use std::ffi::CString;
+    use std::ptr;
+
+    unsafe extern "C-unwind" {
+        fn errcode(sqlerrcode: c_int) -> c_int;
+    }
+    let c_string = |text: &str| CString::new(text.replace('\0', "")).unwrap_or_default();
+    let message = c_string(&error.to_string());
+    let detail = error.detail().map(c_string);
+
+    // SAFETY: fcinfo is that of the running function; its context is null or a node.
+    let context = unsafe { (*fcinfo).context };
+    // SAFETY: as above.
+    if context.is_null() || unsafe { (*context).type_ } != pg_sys::NodeTag::T_ErrorSaveContext {
+        return false;
+    }
+    // SAFETY: the calls of ereturn in their order. The context is an ErrorSaveContext, so none of them raises;
+    // the formats take one string each, which is there until the end.
+    unsafe {
+        if pg_sys::errsave_start(context, ptr::null()) {
+            errcode(crate::error::sqlstate(error) as c_int);
+            pg_sys::errmsg_internal(c"%s".as_ptr(), message.as_ptr());
+            if let Some(detail) = &detail {
+                pg_sys::errdetail_internal(c"%s".as_ptr(), detail.as_ptr());
+            }
+            pg_sys::errsave_finish(context, c"types/io.rs".as_ptr(), 0, c"veravec_in".as_ptr());
+        }
+        (*fcinfo).isnull = true;
+    }
+    true
+}

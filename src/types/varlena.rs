@@ -1,0 +1,216 @@
+//! Vectors as datums.
+//!
+//! A datum is a varlena: PostgreSQL's 4-byte length, then the dimensions and a reserved zero, 16 bits each,
+//! then the elements. Byte for byte this is pgvector's layout, so that a cast between the two need do nothing.
+//! It is aligned as an int4, and may come in any of the forms that TOAST gives a varlena.
+
+use std::marker::PhantomData;
+use std::ops::{Deref, DerefMut};
+use std::ptr::NonNull;
+
+use pgrx::callconv::{Arg, ArgAbi, BoxRet, FcInfo};
+use pgrx::datum::{Datum, FromDatum};
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::pgrx_sql_entity_graph::metadata::{
+    ArgumentError, ReturnsError, ReturnsRef, SqlMappingRef, SqlTranslatable, TypeOrigin,
+};
+use pgrx::{PgSqlErrorCode, function_name, pg_sys, varlena};
+use vera_vec_core::{Element, MAX_DIM};
+
+use crate::error;
+
+/// What stands before the elements.
+#[repr(C)]
+struct Header {
+    /// PostgreSQL's length word: the size of the datum, this header included.
+    vl_len: u32,
+    dim: u16,
+    /// Reserved; always zero.
+    unused: u16,
+}
+
+const _: () = assert!(size_of::<Header>() == 8 && align_of::<Header>() == 4);
+
+impl Header {
+    /// Bytes of a datum with `dim` elements.
+    fn size<E: Element>(dim: usize) -> usize {
+        size_of::<Self>() + dim * size_of::<E>()
+    }
+}
+
+/// A vector that a function was called with: its elements, wherever they lie.
+pub(crate) struct Vector<'fcx, E: Element> {
+    header: NonNull<Header>,
+    /// Whether the header is a copy of this value's own: the argument was compressed, out of line, or packed.
+    copied: bool,
+    /// An argument is there as long as the call.
+    argument: PhantomData<&'fcx E>,
+}
+
+impl<E: Element> Vector<'_, E> {
+    /// Makes the elements of a datum readable.
+    ///
+    /// Raises ERRCODE_DATA_CORRUPTED if lengths and dimensions do not fit each other.
+    ///
+    /// # Safety
+    /// `datum` is a datum of the type, not null, and stays there as long as the result.
+    unsafe fn new(datum: pg_sys::Datum) -> Self {
+        let stored: *mut pg_sys::varlena = datum.cast_mut_ptr();
+        // SAFETY: a datum of this type points to a varlena.
+        let copied = unsafe { !varlena::varatt_is_4b_u(stored) };
+        // SAFETY: as above.
+        let detoasted = if copied { unsafe { pg_sys::pg_detoast_datum(stored) } } else { stored };
+        // SAFETY: a plain varlena has its 4-byte length word.
+        let size = unsafe { varlena::varsize_4b(detoasted) };
+        let header = NonNull::new(detoasted.cast::<Header>());
+        match header {
+            Some(header) if size >= size_of::<Header>() => {
+                // SAFETY: the datum has at least the size of a header, and a header's alignment.
+                let dim = usize::from(unsafe { header.as_ref() }.dim);
+                if (1..=MAX_DIM).contains(&dim) && size == Header::size::<E>(dim) {
+                    return Self { header, copied, argument: PhantomData };
+                }
+                raise_corrupted::<E>(size, dim)
+            }
+            _ => raise_corrupted::<E>(size, 0),
+        }
+    }
+}
+
+#[cold]
+fn raise_corrupted<E: Element>(size: usize, dim: usize) -> ! {
+    let message = format!("invalid {} value in storage", E::TYPE_NAME);
+    let detail = format!("The value has {size} bytes and claims {dim} dimensions.");
+    error::report(
+        ErrorReport::new(PgSqlErrorCode::ERRCODE_DATA_CORRUPTED, message, function_name!()).set_detail(detail),
+    )
+}
+
+impl<E: Element> Deref for Vector<'_, E> {
+    type Target = [E];
+
+    #[inline]
+    fn deref(&self) -> &[E] {
+        // SAFETY: `new` has checked that as many elements as the header says follow it. They are aligned,
+        // because the header is (4 bytes) and has 8 bytes; the datum outlives self and is not written to.
+        unsafe {
+            let dim = usize::from(self.header.as_ref().dim);
+            std::slice::from_raw_parts(self.header.add(1).cast().as_ptr(), dim)
+        }
+    }
+}
+
+impl<E: Element> Drop for Vector<'_, E> {
+    // Copies are freed at once, not with the memory context: functions that sort or index vectors are called
+    // many times in one context.
+    fn drop(&mut self) {
+        if self.copied {
+            // SAFETY: pg_detoast_datum has made this chunk, and nothing else refers to it.
+            unsafe { pg_sys::pfree(self.header.as_ptr().cast()) }
+        }
+    }
+}
+
+impl<E: Element> FromDatum for Vector<'_, E> {
+    unsafe fn from_polymorphic_datum(datum: pg_sys::Datum, is_null: bool, _: pg_sys::Oid) -> Option<Self> {
+        // SAFETY: the caller has made sure of the type, and that the datum stays where it is.
+        (!is_null).then(|| unsafe { Self::new(datum) })
+    }
+}
+
+// SAFETY: the SQL files declare such arguments with the type that E names.
+unsafe impl<'fcx, E: Element> ArgAbi<'fcx> for Vector<'fcx, E> {
+    unsafe fn unbox_arg_unchecked(arg: Arg<'_, 'fcx>) -> Self {
+        // SAFETY: the argument is of the type, and is there as long as the call.
+        unsafe { arg.unbox_arg_using_from_datum() }.unwrap_or_else(|| {
+            let message = format!("null {} where none was expected", E::TYPE_NAME);
+            error::raise(PgSqlErrorCode::ERRCODE_NULL_VALUE_NOT_ALLOWED, message)
+        })
+    }
+}
+
+/// A vector under construction, in the current memory context: the result of a function.
+pub(crate) struct VectorBuf<E: Element> {
+    header: NonNull<Header>,
+    element: PhantomData<E>,
+}
+
+impl<E: Element> VectorBuf<E> {
+    /// A zero vector of `dim` dimensions, which are from 1 to [`MAX_DIM`].
+    ///
+    /// Memory context: the current one. PostgreSQL frees it with that; there is no Drop.
+    pub(crate) fn new(dim: usize) -> Self {
+        let size = Header::size::<E>(dim);
+        let (Ok(length), Ok(short_dim)) = (i32::try_from(size), u16::try_from(dim)) else {
+            error::raise(PgSqlErrorCode::ERRCODE_PROGRAM_LIMIT_EXCEEDED, format!("{dim} dimensions"))
+        };
+        // SAFETY: palloc0 returns as many zero bytes, aligned for anything, or raises an error.
+        let header = unsafe { NonNull::new_unchecked(pg_sys::palloc0(size).cast::<Header>()) };
+        // SAFETY: the chunk has room for the header, and nothing else refers to it.
+        unsafe {
+            varlena::set_varsize_4b(header.as_ptr().cast(), length);
+            (*header.as_ptr()).dim = short_dim;
+        }
+        Self { header, element: PhantomData }
+    }
+
+    /// A vector of these elements, from 1 to [`MAX_DIM`] of them.
+    pub(crate) fn from_slice(elements: &[E]) -> Self {
+        let mut vector = Self::new(elements.len());
+        vector.copy_from_slice(elements);
+        vector
+    }
+}
+
+impl<E: Element> Deref for VectorBuf<E> {
+    type Target = [E];
+
+    fn deref(&self) -> &[E] {
+        // SAFETY: `new` has allocated as many elements as the header says, and zeros are elements.
+        unsafe {
+            std::slice::from_raw_parts(
+                self.header.add(1).cast().as_ptr(),
+                usize::from(self.header.as_ref().dim),
+            )
+        }
+    }
+}
+
+impl<E: Element> DerefMut for VectorBuf<E> {
+    fn deref_mut(&mut self) -> &mut [E] {
+        // SAFETY: as for Deref; and self is borrowed mutably, and owns the chunk.
+        unsafe {
+            std::slice::from_raw_parts_mut(
+                self.header.add(1).cast().as_ptr(),
+                usize::from(self.header.as_ref().dim),
+            )
+        }
+    }
+}
+
+// SAFETY: the SQL files declare functions with such results as returning the type that E names.
+unsafe impl<E: Element> BoxRet for VectorBuf<E> {
+    unsafe fn box_into<'fcx>(self, fcinfo: &mut FcInfo<'fcx>) -> Datum<'fcx> {
+        // SAFETY: the pointer is a datum of the type, allocated in the caller's memory context.
+        unsafe { fcinfo.return_raw_datum(pg_sys::Datum::from(self.header.as_ptr())) }
+    }
+}
+
+// Functions are declared in the SQL files; pgrx wants to know a name all the same.
+// SAFETY: it is the type's name.
+unsafe impl<E: Element> SqlTranslatable for Vector<'_, E> {
+    const TYPE_IDENT: &'static str = E::TYPE_NAME;
+    const TYPE_ORIGIN: TypeOrigin = TypeOrigin::External;
+    const ARGUMENT_SQL: Result<SqlMappingRef, ArgumentError> = Ok(SqlMappingRef::literal(E::TYPE_NAME));
+    const RETURN_SQL: Result<ReturnsRef, ReturnsError> =
+        Ok(ReturnsRef::One(SqlMappingRef::literal(E::TYPE_NAME)));
+}
+
+// SAFETY: as for Vector.
+unsafe impl<E: Element> SqlTranslatable for VectorBuf<E> {
+    const TYPE_IDENT: &'static str = E::TYPE_NAME;
+    const TYPE_ORIGIN: TypeOrigin = TypeOrigin::External;
+    const ARGUMENT_SQL: Result<SqlMappingRef, ArgumentError> = Ok(SqlMappingRef::literal(E::TYPE_NAME));
+    const RETURN_SQL: Result<ReturnsRef, ReturnsError> =
+        Ok(ReturnsRef::One(SqlMappingRef::literal(E::TYPE_NAME)));
+}
