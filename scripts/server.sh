@@ -20,7 +20,8 @@ server_start() {
         echo "fsync = off"   # no test or demonstration here survives a power failure anyway
         for setting in "$@"; do echo "$setting"; done
     } | as_server_user tee -a "$SERVER_DIR/data/postgresql.conf" >/dev/null
-    (cd / && as_server_user "$BIN/pg_ctl" --pgdata="$SERVER_DIR/data" --log="$SERVER_DIR/log" --wait --silent start) ||
+    # RUST_BACKTRACE, so that tests see whether a backtrace gets out to a client.
+    (cd / && RUST_BACKTRACE=1 as_server_user "$BIN/pg_ctl" --pgdata="$SERVER_DIR/data" --log="$SERVER_DIR/log" --wait --silent start) ||
         { cat "$SERVER_DIR/log" >&2; return 1; }
     export PGHOST=$SERVER_DIR PGPORT=5432 PGUSER=postgres PGDATABASE=postgres
 }

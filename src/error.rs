@@ -54,3 +54,17 @@ impl<T> OrReport<T> for Result<T, VectorError> {
         })
     }
 }
+
+/// Lets errors reach the client without a Rust backtrace.
+///
+/// pgrx carries errors through Rust as panics, and its panic hook notes a backtrace for each if the server was
+/// started with RUST_BACKTRACE set; one that PostgreSQL itself raised below us would go out with that in its
+/// DETAIL. So the hook is kept for panics in the proper sense, whose payload is a text.
+pub(crate) fn keep_backtraces_from_users() {
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if panic.payload().is::<&str>() || panic.payload().is::<String>() {
+            hook(panic);
+        }
+    }));
+}

@@ -16,6 +16,12 @@ mod types;
 
 pg_module_magic!(name, version);
 
+/// Runs once in each backend, when PostgreSQL loads the library.
+#[pg_guard]
+pub extern "C-unwind" fn _PG_init() {
+    error::keep_backtraces_from_users();
+}
+
 extension_sql_file!("../sql/type.sql", name = "type", bootstrap);
 extension_sql_file!("../sql/functions.sql", name = "functions", requires = ["type"]);
 extension_sql_file!("../sql/aggregates.sql", name = "aggregates", requires = ["functions"]);

@@ -1,0 +1,35 @@
+-- What the extension puts into the catalogs.
+
+-- every object has a comment
+SELECT pg_describe_object(classid, objid, 0) FROM pg_depend
+WHERE refobjid = (SELECT oid FROM pg_extension WHERE extname = 'vera_vec') AND deptype = 'e'
+	AND obj_description(objid, classid::regclass::name) IS NULL
+	AND pg_describe_object(classid, objid, 0) !~ '^type (veravec\[\])$'
+ORDER BY 1;
+
+-- all functions are strict, immutable and parallel safe, but for one that asks about the CPU
+SELECT oid::regprocedure, provolatile, proparallel, proisstrict FROM pg_proc
+WHERE oid IN (SELECT objid FROM pg_depend WHERE refobjid = (SELECT oid FROM pg_extension WHERE extname = 'vera_vec'))
+	AND prokind = 'f' AND (provolatile, proparallel, proisstrict) <> ('i', 's', true);
+
+-- commutators and negators come in pairs
+SELECT o.oid::regoperator FROM pg_operator o LEFT JOIN pg_operator c ON c.oid = o.oprcom LEFT JOIN pg_operator n ON n.oid = o.oprnegate
+WHERE 'veravec'::regtype IN (o.oprleft, o.oprright)
+	AND (c.oprcom <> o.oid OR n.oprnegate <> o.oid OR o.oprcode = 0);
+
+-- the whole of it
+SELECT object FROM (
+	SELECT pg_describe_object(classid, objid, 0) AS object FROM pg_depend
+	WHERE refobjid = (SELECT oid FROM pg_extension WHERE extname = 'vera_vec') AND deptype = 'e'
+) t ORDER BY object COLLATE "C";
+
+-- it can live in any schema, and goes when it is told to
+CREATE SCHEMA elsewhere;
+DROP EXTENSION vera_vec;
+CREATE EXTENSION vera_vec SCHEMA elsewhere;
+SELECT elsewhere.l2_distance('[1]', '[2]'), '[1]'::elsewhere.veravec OPERATOR(elsewhere.<->) '[2]';
+SELECT '[1.5]'::elsewhere.veravec::numeric[], '[1]'::elsewhere.veravec::integer[];
+SELECT DISTINCT v FROM unnest(ARRAY['[1]', '[1]']::elsewhere.veravec[]) v;
+DROP EXTENSION vera_vec;
+DROP SCHEMA elsewhere;
+CREATE EXTENSION vera_vec;
