@@ -31,6 +31,16 @@ pg_ensure() {
     return 1
 }
 
+pg_has_assertions() { "$(pg_config_path "$1")" --configure | grep -q enable-cassert; }
+
+# pgrx_init MAJOR...: tells pgrx where these versions are.
+pgrx_init() {
+    local major arguments=()
+    for major in "$@"; do arguments+=("--pg$major=$(pg_config_path "$major")"); done
+    cargo pgrx init "${arguments[@]}" >/dev/null 2>&1 || die "cargo pgrx init ${arguments[*]} failed"
+}
+
+# The major version that the distribution's own package is; what most users of this machine would run.
 distribution_pg() {
     apt_update
     apt-cache depends postgresql 2>/dev/null | sed -n 's/.*Depends: postgresql-\([0-9]*\)$/\1/p' | head -1

@@ -1,0 +1,143 @@
+#!/usr/bin/env bash
+# make test: every layer on every PostgreSQL version. `PG=17` for one of them, `LAYERS="regress client"` for some.
+#
+#   core      cargo test of the crate without PostgreSQL: unit and property tests (once, not per version)
+#   pg_test   cargo pgrx test: Rust tests inside a backend
+#   regress   SQL in, expected output out, by PostgreSQL's own pg_regress (tests/regress)
+#   beside    together with pgvector, or with a stand-in where pgvector can't be had (tests/beside_pgvector.sql)
+#   client    psycopg: text and binary, COPY, fuzzed input (tests/client)
+#   readme    every SQL example of the documentation
+#   release   regress once more with an optimised build, on one version
+source "$(dirname "$0")/common.sh"
+source "$ROOT/scripts/tools.sh"
+source "$ROOT/scripts/postgres.sh"
+source "$ROOT/scripts/server.sh"
+trap server_stop EXIT
+
+PASSED=0
+FAILED=0
+SKIPPED=()
+LAYERS=${LAYERS:-core pg_test regress beside client readme release}
+
+wants() { [[ " $LAYERS " == *" $1 "* ]]; }
+
+# tally NAME PASSED FAILED EXIT_STATUS: a command that failed without a failed test has failed as a whole.
+tally() {
+    local passed=$2 failed=$3
+    if [ "$4" != 0 ] && [ "$failed" = 0 ]; then failed=1; fi
+    if [ "$4" = 0 ] && [ "$passed" = 0 ] && [ "$failed" = 0 ]; then echo "$1: ran no test"; failed=1; fi
+    PASSED=$((PASSED + passed))
+    FAILED=$((FAILED + failed))
+    echo "-- $1: $passed passed, $failed failed"
+}
+
+OUTPUT=$(mktemp)
+
+# The closing lines of cargo's test harness, of which there is one for each program.
+run_cargo() {
+    local name=$1 status=0; shift
+    "$@" 2>&1 | tee "$OUTPUT" || status=$?
+    tally "$name" "$(awk '/^test result:/ {n += $4} END {print n + 0}' "$OUTPUT")" \
+        "$(awk '/^test result:/ {n += $6} END {print n + 0}' "$OUTPUT")" "$status"
+}
+
+# A script of ours that ends with a line `N passed, N failed`.
+run_script() {
+    local name=$1 status=0; shift
+    "$@" 2>&1 | tee "$OUTPUT" || status=$?
+    tally "$name" "$(sed -n 's/^\([0-9]*\) passed, [0-9]* failed$/\1/p' "$OUTPUT" | tail -1 | grep . || echo 0)" \
+        "$(sed -n 's/^[0-9]* passed, \([0-9]*\) failed$/\1/p' "$OUTPUT" | tail -1 | grep . || echo 0)" "$status"
+}
+
+# install_build MAJOR [--release]: builds the extension and installs it into our own copy of that PostgreSQL.
+install_build() {
+    local major=$1; shift
+    cargo pgrx install "$@" --no-default-features --features "pg$major" --pg-config "$(pg_config_path "$major")" \
+        >"$OUTPUT" 2>&1 || { cat "$OUTPUT"; return 1; }
+}
+
+run_regress() {
+    local name=$1 major=$2 pg_config work status=0
+    pg_config=$(pg_config_path "$major")
+    server_start "$pg_config"
+    work=$(mktemp -d)
+    (cd "$work" && PGOPTIONS="--client-min-messages=warning" \
+        "$(dirname "$("$pg_config" --pgxs)")/../test/regress/pg_regress" --use-existing --dbname=postgres \
+        --bindir="$BIN" --inputdir="$ROOT/tests/regress" --outputdir="$work" \
+        --schedule="$ROOT/tests/regress/schedule") 2>&1 | tee "$OUTPUT" || status=$?
+    [ "$status" = 0 ] || cat "$work/regression.diffs"
+    # Its lines are TAP from PostgreSQL 16 on: "ok 1 - name"; before: "test name ... ok".
+    tally "$name" "$(grep -cE '^ok |^test .*\.\.\. ok' "$OUTPUT")" \
+        "$(grep -cE '^not ok |^test .*\.\.\. FAILED' "$OUTPUT")" "$status"
+    rm -rf "$work"
+    server_stop
+}
+
+# with_server MAJOR COMMAND...: with an empty database on a fresh server.
+with_server() {
+    local major=$1 status=0; shift
+    server_start "$(pg_config_path "$major")"
+    "$@" || status=$?
+    server_stop
+    return "$status"
+}
+
+ensure_pgrx
+log "PostgreSQL versions"
+VERSIONS=()
+for major in ${PG:-$ALL_PG}; do
+    if pg_ensure "$major"; then
+        VERSIONS+=("$major")
+        echo "$major: $("$(pg_config_path "$major")" --version)$(pg_has_assertions "$major" && echo ', with assertions')"
+    else
+        SKIPPED+=("PostgreSQL $major")
+    fi
+done
+[ ${#VERSIONS[@]} != 0 ] || die "no PostgreSQL to test on"
+pgrx_init "${VERSIONS[@]}"
+
+if wants core; then
+    log "core"
+    run_cargo core cargo test --locked -p vera_vec_core
+fi
+
+for major in "${VERSIONS[@]}"; do
+    if wants pg_test; then
+        log "PostgreSQL $major: pg_test"
+        ensure_server_user
+        rm -rf "$CACHE/pg_test-data"
+        mkdir -p "$CACHE/pg_test-data"
+        if [ "$(id -u)" = 0 ]; then
+            apt_install sudo
+            chown "$SERVER_USER" "$CACHE/pg_test-data"
+            export CARGO_PGRX_TEST_RUNAS=$SERVER_USER
+        fi
+        export CARGO_PGRX_TEST_PGDATA=$CACHE/pg_test-data
+        run_cargo "pg_test on $major" cargo pgrx test "pg$major" --no-default-features
+        rm -rf "$CACHE/pg_test-data"
+    fi
+    if wants regress || wants beside || wants client || wants readme; then
+        log "PostgreSQL $major: SQL and clients"
+        if ! install_build "$major"; then
+            tally "build for $major" 0 1 1
+            continue
+        fi
+        wants regress && run_regress "regress on $major" "$major"
+        wants beside && run_script "beside pgvector on $major" with_server "$major" bash "$ROOT/tests/beside_pgvector.sh"
+        if wants client || wants readme; then ensure_python; export PYTHON; fi
+        wants client && run_script "client on $major" with_server "$major" "$PYTHON" "$ROOT/tests/client/test_client.py"
+        wants readme && run_script "readme on $major" with_server "$major" "$PYTHON" "$ROOT/tests/documentation.py"
+    fi
+done
+
+if wants release; then
+    log "optimised build"
+    major=${VERSIONS[0]}
+    if install_build "$major" --release; then run_regress "regress on $major, optimised" "$major"
+    else tally "optimised build for $major" 0 1 1; fi
+fi
+
+rm -f "$OUTPUT"
+for skipped in ${SKIPPED[@]+"${SKIPPED[@]}"}; do echo "skipped: $skipped can't be had on this machine"; done
+echo "$PASSED passed, $FAILED failed${SKIPPED[0]+, ${#SKIPPED[@]} skipped}"
+[ "$FAILED" = 0 ]
