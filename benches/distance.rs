@@ -80,8 +80,10 @@ fn bench(c: &mut Criterion) {
             for level in SimdLevel::ALL {
                 if let Some(kernels) = Kernels::for_level(level) {
                     // A kernel that is fast and wrong is not worth timing.
-                    let (got, expected) =
-                        (kernels.distance(metric, &query, &data[..dim]), scalar(metric, &query, &data[..dim]));
+                    let (got, expected) = (
+                        kernels.distance(metric, &query, &data[..dim]),
+                        scalar(metric, &query, &data[..dim]),
+                    );
                     assert!((got - expected).abs() < 1e-3 * expected.abs().max(1.0), "{got} {expected}");
                     run(level.name(), &|a, b| kernels.distance(metric, a, b));
                 }

@@ -26,9 +26,8 @@ SELECT id FROM documents
 ORDER BY embedding <=> (SELECT embedding FROM queries WHERE sentence = 'a mountain in South America')
 LIMIT 5;
 
-\echo 'The average embedding of each topic, and the two topics that are most alike:\n'
-WITH topics AS (SELECT metadata->>'topic' AS topic, count(*), avg(embedding) AS centre FROM documents GROUP BY 1)
-SELECT a.topic, b.topic AS other, a.count, b.count AS other_count, round((a.centre <=> b.centre)::numeric, 3) AS distance
-FROM topics a JOIN topics b ON a.topic < b.topic
-ORDER BY a.centre <=> b.centre
-LIMIT 2;
+\echo 'The topics whose documents are, on the average, nearest to a sentence:\n'
+SELECT topic, count, round((centre <=> (SELECT embedding FROM queries WHERE sentence = 'a bird that cannot fly'))::numeric, 3) AS distance
+FROM (SELECT metadata->>'topic' AS topic, count(*), avg(embedding) AS centre FROM documents GROUP BY 1) AS topics
+ORDER BY distance
+LIMIT 3;

@@ -11,9 +11,10 @@ log "PostgreSQL"
 for major in ${PG:-$(distribution_pg) $ALL_PG}; do
     pg_ensure "$major" && break
 done
-pg_config=$(pg_config_path "$major") || die "no PostgreSQL to be had: tried ${PG:-$ALL_PG}"
+pg_config=$(pg_config_path "$major")
+[ -n "$pg_config" ] || die "no PostgreSQL to be had: tried ${PG:-$ALL_PG}"
 "$pg_config" --version
-pgrx_init "$major"
+pgrx_configure_all
 log "building vera_vec, optimised (about two minutes the first time)"
 cargo pgrx install --release --no-default-features --features "pg$major" --pg-config "$pg_config" 2>&1 |
     grep -E '^(error|warning)|Finished' || die "the build failed: run 'make install PG_CONFIG=$pg_config' to see why"

@@ -10,7 +10,8 @@ major=$("$pg_config" --version | sed -n 's/^PostgreSQL \([0-9]*\).*/\1/p')
     die "no server headers in $("$pg_config" --includedir-server): install postgresql-server-dev-$major"
 [[ " $ALL_PG " == *" $major "* ]] || die "$("$pg_config" --version) is not supported: one of $ALL_PG is"
 ensure_pgrx
-cargo pgrx init "--pg$major=$pg_config" >/dev/null 2>&1 || die "cargo pgrx init --pg$major=$pg_config failed"
+PGRX_HOME=$CACHE/pgrx-install
+pgrx_configure "pg$major = \"$pg_config\""
 sudo=()
 [ -w "$("$pg_config" --pkglibdir)" ] || sudo=(--sudo)
 cargo pgrx install "${sudo[@]}" --release --no-default-features --features "pg$major" --pg-config "$pg_config"

@@ -4,16 +4,19 @@ source "$(dirname "$0")/common.sh"
 source "$ROOT/scripts/tools.sh"
 source "$ROOT/scripts/postgres.sh"
 cd "$ROOT"
-export RUSTFLAGS= RUSTDOCFLAGS="-D warnings"
+export RUSTDOCFLAGS="-D warnings"
 
 ensure_pgrx
 log "rustfmt"
 cargo fmt --all --check
 log "clippy: the core"
 cargo clippy --locked -p vera_vec_core --all-targets -- -D warnings
+versions=()
 for major in ${PG:-$ALL_PG}; do
-    pg_ensure "$major" || { echo "skipped: PostgreSQL $major can't be had on this machine"; continue; }
-    pgrx_init "$major"
+    if pg_ensure "$major"; then versions+=("$major"); else echo "skipped: PostgreSQL $major can't be had on this machine"; fi
+done
+pgrx_configure_all
+for major in "${versions[@]}"; do
     log "clippy: PostgreSQL $major"
     cargo clippy --locked -p vera_vec --all-targets --no-default-features --features "pg$major,pg_test" -- -D warnings
 done
@@ -23,10 +26,13 @@ log "dependencies"
 cargo_tool cargo-deny 0.20.2
 cargo deny --all-features check bans licenses sources
 log "rules"
-# The core knows nothing of PostgreSQL; storage of secrets and paths of a machine have no place in the project.
-! grep -rnE 'pgrx|pg_sys' crates --include='*.rs' --include=Cargo.toml
-# Comments that say that something is still to be done belong into an issue.
-! git grep -nE 'TODO|FIXME|XXX|todo!\(|unimplemented!\(' -- '*.rs' '*.sql' '*.sh' ':!scripts/lint.sh'
+# forbid WHY PATTERN PATHSPEC...: nothing that matches is in the project.
+forbid() {
+    local why=$1 pattern=$2; shift 2
+    if git grep -nE "$pattern" -- "$@"; then die "$why"; fi
+}
+forbid "the core knows nothing of PostgreSQL" 'pgrx|pg_sys' 'crates/*.rs' 'crates/*.toml'
+forbid "what is still to be done belongs into an issue" '(^|[^A-Z])(TODO|FIXME|XXX)([^A-Z]|$)|todo!|unimplemented!' '*.rs' '*.sql' '*.py' '*.sh' ':!scripts/lint.sh'
 # Upgrade scripts that were released are never edited: sql/vera_vec--*--*.sql of a tagged version.
 for tag in $(git tag --list 'v*'); do
     git diff --quiet "$tag" -- "sql/vera_vec--*--${tag#v}.sql" || die "sql/vera_vec--*--${tag#v}.sql was released in $tag and has been edited"

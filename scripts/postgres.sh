@@ -11,7 +11,7 @@ PG_RECIPE=1   # part of every directory's name: raise it to have all made again
 # pg_config_path MAJOR: prints the path of its pg_config, or nothing.
 pg_config_path() {
     local dir=$CACHE/pg/$1-r$PG_RECIPE
-    [ -f "$dir/complete" ] && cat "$dir/complete"
+    if [ -f "$dir/complete" ]; then cat "$dir/complete"; fi
 }
 
 # pg_ensure MAJOR: makes the version available; fails quietly if it can't be had.
@@ -33,11 +33,13 @@ pg_ensure() {
 
 pg_has_assertions() { "$(pg_config_path "$1")" --configure | grep -q enable-cassert; }
 
-# pgrx_init MAJOR...: tells pgrx where these versions are.
-pgrx_init() {
-    local major arguments=()
-    for major in "$@"; do arguments+=("--pg$major=$(pg_config_path "$major")"); done
-    cargo pgrx init "${arguments[@]}" >/dev/null 2>&1 || die "cargo pgrx init ${arguments[*]} failed"
+# Tells pgrx where all versions are that are here now.
+pgrx_configure_all() {
+    local major pairs=()
+    for major in $ALL_PG; do
+        if [ -n "$(pg_config_path "$major")" ]; then pairs+=("pg$major = \"$(pg_config_path "$major")\""); fi
+    done
+    pgrx_configure "${pairs[@]}"
 }
 
 # The major version that the distribution's own package is; what most users of this machine would run.

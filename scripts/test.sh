@@ -94,7 +94,7 @@ for major in ${PG:-$ALL_PG}; do
     fi
 done
 [ ${#VERSIONS[@]} != 0 ] || die "no PostgreSQL to test on"
-pgrx_init "${VERSIONS[@]}"
+pgrx_configure_all
 
 if wants core; then
     log "core"

@@ -33,6 +33,15 @@ cargo_tool() {
 
 ensure_pgrx() { ensure_build_tools; cargo_tool cargo-pgrx "$PGRX_VERSION"; }
 
+# pgrx_configure LINE...: pgrx's file of PostgreSQL versions, which `cargo pgrx init` would write. It is left alone if it
+# would not change, because everything is compiled again when it is newer than the last build.
+pgrx_configure() {
+    local text
+    text=$(printf '%s\n' '[configs]' "$@")
+    mkdir -p "$PGRX_HOME"
+    [ "$(cat "$PGRX_HOME/config.toml" 2>/dev/null)" = "$text" ] || printf '%s\n' "$text" >"$PGRX_HOME/config.toml"
+}
+
 # A Python with the client libraries that tests and benchmarks use.
 ensure_python() {
     local venv=$CACHE/python stamp

@@ -1,16 +1,80 @@
 //! Tests that need a backend and the Rust side of it at once. What SQL alone can show is in tests/.
 
-#![allow(clippy::unwrap_used)] // in a test
+#![allow(clippy::unwrap_used)] // in tests
 
 use pgrx::prelude::*;
 
 #[pg_schema]
 mod tests {
+    use pgrx::datum::FromDatum;
+    use pgrx::{pg_sys, varlena};
+
     use super::*;
+    use crate::types::{Veravec, VeravecBuf};
+
+    /// The datum that a query gives, in the memory context of the caller.
+    fn datum(query: &str) -> pg_sys::Datum {
+        Spi::connect(|client| {
+            let row = client.select(query, Some(1), &[]).unwrap().first();
+            let stored = row.get_datum_by_ordinal(1).unwrap().unwrap();
+            // SAFETY: the datum is a varlena, and is copied before SPI's memory goes.
+            unsafe {
+                let size = varlena::varsize_any(stored.cast_mut_ptr());
+                let copy = pgrx::PgMemoryContexts::TopTransactionContext.palloc_slice::<u8>(size);
+                copy.copy_from_slice(std::slice::from_raw_parts(stored.cast_mut_ptr(), size));
+                pg_sys::Datum::from(copy.as_mut_ptr())
+            }
+        })
+    }
 
     #[pg_test]
     fn simd_level_is_the_best_of_this_cpu() {
         let level: Option<String> = Spi::get_one("SELECT vera_vec_simd_level()").unwrap();
         assert_eq!(level.as_deref(), Some(vera_vec_core::distance::Kernels::best().level().name()));
+    }
+
+    #[pg_test]
+    fn datum_has_the_documented_bytes() {
+        let stored = datum("SELECT '[1,-2]'::veravec");
+        // SAFETY: the datum is a varlena; a plain veravec of two dimensions has 16 bytes.
+        let bytes = unsafe {
+            let plain = pg_sys::pg_detoast_datum(stored.cast_mut_ptr());
+            std::slice::from_raw_parts(plain.cast::<u8>(), 16)
+        };
+        let expected: Vec<u8> = [(16u32 << 2).to_ne_bytes().as_slice(), &2u16.to_ne_bytes(), &[0, 0]]
+            .into_iter()
+            .chain([1f32.to_ne_bytes().as_slice(), &(-2f32).to_ne_bytes()])
+            .flatten()
+            .copied()
+            .collect();
+        assert_eq!(bytes, expected);
+    }
+
+    #[pg_test]
+    fn result_is_a_vector_again() {
+        let mut built = VeravecBuf::new(3);
+        built[1] = 2.5;
+        assert_eq!(&built[..], [0.0, 2.5, 0.0]);
+        assert_eq!(&VeravecBuf::from_slice(&[7.0])[..], [7.0]);
+    }
+
+    /// Sorting and indexing compare many vectors in one memory context.
+    #[pg_test]
+    fn arguments_from_toast_leave_no_memory_behind() {
+        Spi::run("CREATE TEMP TABLE stored (v veravec)").unwrap();
+        Spi::run("INSERT INTO stored SELECT array_fill(1, ARRAY[5000])::veravec").unwrap();
+        let datum = datum("SELECT v FROM stored");
+        // SAFETY: the datum is a varlena; the context is there.
+        unsafe {
+            assert!(varlena::varatt_is_1b_e(datum.cast_mut_ptr()), "out of line");
+            let allocated = || pg_sys::MemoryContextMemAllocated(pg_sys::CurrentMemoryContext, true);
+            let read = || Veravec::from_datum(datum, false).unwrap().len();
+            assert_eq!(read(), 5000);
+            let before = allocated();
+            for _ in 0..1000 {
+                read();
+            }
+            assert_eq!(allocated(), before);
+        }
     }
 }

@@ -83,9 +83,11 @@ pub(crate) struct ArrayBuf(NonNull<pg_sys::ArrayType>);
 impl ArrayBuf {
     /// The array at `array`, which is plain and in a memory context that lives as long as a result must.
     pub(crate) fn from_ptr(array: *mut pg_sys::ArrayType) -> Self {
-        Self(NonNull::new(array).unwrap_or_else(|| {
-            error::raise(PgSqlErrorCode::ERRCODE_INTERNAL_ERROR, "no array to return")
-        }))
+        Self(
+            NonNull::new(array).unwrap_or_else(|| {
+                error::raise(PgSqlErrorCode::ERRCODE_INTERNAL_ERROR, "no array to return")
+            }),
+        )
     }
 
     /// A new array of float8.

@@ -82,7 +82,8 @@ fn raise_corrupted<E: Element>(size: usize, dim: usize) -> ! {
     let message = format!("invalid {} value in storage", E::TYPE_NAME);
     let detail = format!("The value has {size} bytes and claims {dim} dimensions.");
     error::report(
-        ErrorReport::new(PgSqlErrorCode::ERRCODE_DATA_CORRUPTED, message, function_name!()).set_detail(detail),
+        ErrorReport::new(PgSqlErrorCode::ERRCODE_DATA_CORRUPTED, message, function_name!())
+            .set_detail(detail),
     )
 }
 

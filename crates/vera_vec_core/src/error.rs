@@ -13,7 +13,7 @@ pub enum VectorError {
     Syntax {
         /// SQL name of the type.
         type_name: &'static str,
-        /// The whole input, shortened by [`quotable`].
+        /// The whole input, up to 1,024 bytes of it.
         literal: String,
         /// What is wrong with it, where that can be said.
         detail: Option<&'static str>,

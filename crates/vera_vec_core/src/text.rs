@@ -196,8 +196,26 @@ mod tests {
     fn refuses_with_the_right_words() {
         let syntax = |text: &str| format!("invalid input syntax for type veravec: \"{text}\"");
         for text in [
-            "[hello,1]", "[1,2,3", "[", "[,", "[1,]", "[1a]", "[1,,3]", "[1, ,3]", "[1e]", "[0x]", "[0xg]",
-            "[0x1p]", "[--1]", "[+-1]", "[-]", "[.]", "[1 2]", "[e5]", "[1_000]", "[٣]",
+            "[hello,1]",
+            "[1,2,3",
+            "[",
+            "[,",
+            "[1,]",
+            "[1a]",
+            "[1,,3]",
+            "[1, ,3]",
+            "[1e]",
+            "[0x]",
+            "[0xg]",
+            "[0x1p]",
+            "[--1]",
+            "[+-1]",
+            "[-]",
+            "[.]",
+            "[1 2]",
+            "[e5]",
+            "[1_000]",
+            "[٣]",
         ] {
             let error = parse_f32(text).unwrap_err();
             assert_eq!((error.to_string(), error.detail()), (syntax(text), None), "{text}");

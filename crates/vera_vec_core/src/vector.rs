@@ -129,7 +129,8 @@ pub fn subvector<E: Element>(a: &[E], start: i32, count: i32) -> Result<&[E], Ve
 /// Shapes: `a`: \[dim\]; `bits`: \[⌈dim / 8⌉\].
 pub fn binary_quantize<E: Element>(a: &[E], bits: &mut [u8]) {
     for (byte, chunk) in bits.iter_mut().zip(a.chunks(8)) {
-        *byte = chunk.iter().enumerate().fold(0, |byte, (i, x)| byte | (u8::from(x.to_f32() > 0.0) << (7 - i)));
+        *byte =
+            chunk.iter().enumerate().fold(0, |byte, (i, x)| byte | (u8::from(x.to_f32() > 0.0) << (7 - i)));
     }
 }
 
@@ -143,7 +144,10 @@ mod tests {
         arithmetic(Arithmetic::Subtract, &[3.0, 1.0], &[1.0, 4.0], &mut r).unwrap();
         assert_eq!(r, [2.0, -3.0]);
         assert_eq!(arithmetic(Arithmetic::Add, &[3e38f32], &[3e38], &mut r), Err(VectorError::Overflow));
-        assert_eq!(arithmetic(Arithmetic::Multiply, &[1e-37f32], &[1e-37], &mut r), Err(VectorError::Underflow));
+        assert_eq!(
+            arithmetic(Arithmetic::Multiply, &[1e-37f32], &[1e-37], &mut r),
+            Err(VectorError::Underflow)
+        );
         assert_eq!(arithmetic(Arithmetic::Multiply, &[0.0f32], &[1e-37], &mut r), Ok(()));
         assert_eq!(
             arithmetic(Arithmetic::Add, &[1.0f32], &[1.0, 2.0], &mut r).unwrap_err().to_string(),
@@ -194,7 +198,10 @@ mod tests {
         assert_eq!(subvector(&a, -1, 3), Ok(&a[..1]));
         assert_eq!(subvector(&a, 3, 9), Ok(&a[2..]));
         assert_eq!(subvector(&a, 1, i32::MAX), Ok(&a[..]));
-        assert_eq!(subvector(&a, i32::MIN, i32::MAX).unwrap_err().to_string(), "veravec must have at least 1 dimension");
+        assert_eq!(
+            subvector(&a, i32::MIN, i32::MAX).unwrap_err().to_string(),
+            "veravec must have at least 1 dimension"
+        );
         for (start, count) in [(1, 0), (3, -1), (i32::MIN, i32::MIN), (6, 1), (-1, 2), (i32::MAX, i32::MAX)] {
             assert!(subvector(&a, start, count).is_err(), "{start} {count}");
         }

@@ -172,8 +172,8 @@ fn hostile() -> impl Strategy<Value = f32> {
 
 /// Two vectors of one length; in half of the cases nearly the same one, where differences cancel.
 fn pair() -> impl Strategy<Value = (Vec<f32>, Vec<f32>)> {
-    let unrelated = prop::collection::vec((hostile(), hostile()), 1..300)
-        .prop_map(|pairs| pairs.into_iter().unzip());
+    let unrelated =
+        prop::collection::vec((hostile(), hostile()), 1..300).prop_map(|pairs| pairs.into_iter().unzip());
     let related = (prop::collection::vec(-1.0f32..1.0, 1..3000), any::<u64>()).prop_map(|(a, seed)| {
         let b = a.iter().zip(numbers(seed, a.len())).map(|(x, e)| x * (1.0 + e * 1e-6)).collect();
         (a, b)

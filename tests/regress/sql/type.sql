@@ -48,3 +48,17 @@ INSERT INTO wide SELECT ones(1024)::veravec, ones(1024)::veravec, ones(1024)::ve
 ALTER TABLE wide ALTER a SET STORAGE plain, ALTER b SET STORAGE plain, ALTER c SET STORAGE plain;
 INSERT INTO wide SELECT ones(1024)::veravec, ones(1024)::veravec, ones(1024)::veravec;
 DROP TABLE wide;
+
+-- damaged data give an error, and no more
+CREATE CAST (bytea AS veravec) WITHOUT FUNCTION;
+SELECT what, e.* FROM (VALUES
+	('right', '\x020000000000803f00000040'),
+	('empty', ''),
+	('no room for the header', '\x0200'),
+	('no dimensions', '\x00000000'),
+	('more dimensions than elements', '\x030000000000803f00000040'),
+	('fewer dimensions than elements', '\x010000000000803f00000040'),
+	('half an element', '\x010000000000'),
+	('too many dimensions', '\xffff0000')
+) AS t(what, stored), error_of(format('SELECT vector_dims(%L::bytea::veravec)', stored)) AS e;
+DROP CAST (bytea AS veravec);

@@ -81,7 +81,10 @@ impl Term for AbsoluteDifference {
 /// # Safety
 /// The CPU has the features that `R` needs.
 #[inline(always)]
-pub(super) unsafe fn sum<T: Term, R: Register<W>, const W: usize, const N: usize>(a: &[f32], b: &[f32]) -> f64 {
+pub(super) unsafe fn sum<T: Term, R: Register<W>, const W: usize, const N: usize>(
+    a: &[f32],
+    b: &[f32],
+) -> f64 {
     const { assert!(N * W == SUM_LANES) };
     let dim = a.len().min(b.len());
     let mut total = 0.0;
@@ -120,7 +123,10 @@ pub(super) unsafe fn sum<T: Term, R: Register<W>, const W: usize, const N: usize
 /// # Safety
 /// The CPU has the features that `R` needs.
 #[inline(always)]
-pub(super) unsafe fn cosine<R: Register<W>, const W: usize, const N: usize>(a: &[f32], b: &[f32]) -> CosineSums {
+pub(super) unsafe fn cosine<R: Register<W>, const W: usize, const N: usize>(
+    a: &[f32],
+    b: &[f32],
+) -> CosineSums {
     const { assert!(N * W == COSINE_LANES) };
     let dim = a.len().min(b.len());
     let mut sums = CosineSums { dot: 0.0, a_sq: 0.0, b_sq: 0.0 };

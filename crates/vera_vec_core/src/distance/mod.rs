@@ -1,6 +1,6 @@
 //! The kernels that compute distances, and the choice among them.
 //!
-//! **One result everywhere.** Each kernel is one sequence of IEEE operations ([`kernels`]) that is compiled for
+//! **One result everywhere.** Each kernel is one sequence of IEEE operations (kernels.rs) that is compiled for
 //! several instruction sets: the same products and the same additions in the same order, only more or fewer
 //! of them at a time. So every level gives the same bits, and two servers, or a server and its replica on
 //! another machine, order rows alike. This is why nothing here uses fused multiply-add, whose single
@@ -11,9 +11,9 @@
 // The only module of the crate with unsafe code: intrinsics, and functions that need certain CPU features.
 #![allow(unsafe_code)]
 
-mod kernels;
 #[cfg(target_arch = "aarch64")]
 mod aarch64;
+mod kernels;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 
@@ -112,7 +112,11 @@ impl Kernels {
     /// The kernels for the widest level that this CPU has; looked up once.
     pub fn best() -> &'static Self {
         static BEST: LazyLock<&'static Kernels> = LazyLock::new(|| {
-            SimdLevel::ALL.iter().rev().find_map(|&level| Kernels::for_level(level)).unwrap_or(&kernels::PORTABLE)
+            SimdLevel::ALL
+                .iter()
+                .rev()
+                .find_map(|&level| Kernels::for_level(level))
+                .unwrap_or(&kernels::PORTABLE)
         });
         *BEST
     }

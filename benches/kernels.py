@@ -1,0 +1,51 @@
+"""Makes a table of what criterion measured: time of a distance, and how it compares with the yardsticks.
+
+Usage: kernels.py CRITERION_DIRECTORY CSV_FILE
+"""
+
+import csv
+import json
+import pathlib
+import platform
+import sys
+
+
+def cpu():
+    names = [line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")]
+    return f"{names[0] if names else platform.machine()}, {len(names)} cores"
+
+
+def main(directory, csv_file):
+    times = {}  # (group, metric, level): nanoseconds of the median
+    for estimates in pathlib.Path(directory).glob("*/*/*/new/estimates.json"):
+        group, metric, level = estimates.parts[-5:-2]
+        times[group, metric, level] = json.loads(estimates.read_text())["median"]["point_estimate"]
+    reads = {}
+    for estimates in pathlib.Path(directory).glob("*/read/new/estimates.json"):
+        reads[estimates.parts[-4]] = json.loads(estimates.read_text())["median"]["point_estimate"]
+
+    print(f"Conditions: {cpu()}; one thread; one query in cache; medians.\n")
+    rows = []
+    for (group, metric, level), nanoseconds in sorted(times.items()):
+        if level == "scalar":
+            continue
+        scalar = times.get((group, metric, "scalar"))
+        rows.append({
+            "data": group,
+            "metric": metric,
+            "level": level,
+            "time_us": round(nanoseconds / 1000, 3),
+            "times_faster_than_scalar": round(scalar / nanoseconds, 1) if scalar else "",
+            "times_of_reading_memory": round(nanoseconds / reads[group], 2) if group in reads else "",
+        })
+    with open(csv_file, "w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0].keys())
+        writer.writeheader()
+        writer.writerows(rows)
+    widths = {key: max(len(key), *(len(str(row[key])) for row in rows)) for key in rows[0]}
+    for row in [dict(zip(rows[0], rows[0])), *rows]:
+        print("  ".join(str(row[key]).ljust(widths[key]) for key in widths))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# make bench: kernels, then SQL beside pgvector on one server; prints tables, writes them to benches/results.
+# BENCH_ROWS=20000 for a shorter run; BENCH_DATA=file.f16bin for data of one's own (benches/README.md).
+source "$(dirname "$0")/common.sh"
+source "$ROOT/scripts/tools.sh"
+source "$ROOT/scripts/postgres.sh"
+source "$ROOT/scripts/server.sh"
+trap server_stop EXIT
+
+ensure_pgrx
+ensure_python
+mkdir -p "$ROOT/benches/results"
+if [ "${BENCH_KERNELS:-1}" = 1 ]; then
+    log "kernels"
+    cargo bench --locked -p vera_vec_core --bench distance -- --noplot --warm-up-time 0.5 --measurement-time 1.5 >"$CACHE/bench.log" 2>&1 ||
+        { tail -50 "$CACHE/bench.log"; die "the kernels' benchmark failed"; }
+    "$PYTHON" "$ROOT/benches/kernels.py" "$CARGO_TARGET_DIR/criterion" "$ROOT/benches/results/kernels.csv"
+fi
+
+# 16, because it comes with pgvector, both built without assertions; else the distribution's.
+major=${PG:-16}
+pg_ensure "$major" || major=$(distribution_pg)
+pg_ensure "$major" || die "no PostgreSQL $major to be had"
+pgrx_configure_all
+log "building for PostgreSQL $major"
+cargo pgrx install --release --no-default-features --features "pg$major" --pg-config "$(pg_config_path "$major")" >"$CACHE/bench.log" 2>&1 ||
+    { tail -50 "$CACHE/bench.log"; die "the build failed"; }
+log "SQL"
+server_start "$(pg_config_path "$major")" "shared_buffers = 4GB" "max_wal_size = 16GB" "work_mem = 64MB" "jit = off"
+cd "$ROOT"
+"$PYTHON" benches/sql.py benches/results/sql.csv
