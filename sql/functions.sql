@@ -5,7 +5,7 @@
 -- PostgreSQL would think an exact scan as cheap as one that compares integers, and not run it in parallel.
 
 CREATE FUNCTION l2_distance(veravec, veravec) RETURNS double precision
-	AS 'MODULE_PATHNAME', 'veravec_l2_distance_wrapper' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 100;
+	AS 'MODULE_PATHNAME', 'veravec_l2_distance' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 100;
 
 COMMENT ON FUNCTION l2_distance(veravec, veravec) IS 'Euclidean distance';
 
@@ -15,17 +15,17 @@ CREATE FUNCTION inner_product(veravec, veravec) RETURNS double precision
 COMMENT ON FUNCTION inner_product(veravec, veravec) IS 'inner product';
 
 CREATE FUNCTION cosine_distance(veravec, veravec) RETURNS double precision
-	AS 'MODULE_PATHNAME', 'veravec_cosine_distance_wrapper' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 100;
+	AS 'MODULE_PATHNAME', 'veravec_cosine_distance' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 100;
 
 COMMENT ON FUNCTION cosine_distance(veravec, veravec) IS 'cosine distance';
 
 CREATE FUNCTION l1_distance(veravec, veravec) RETURNS double precision
-	AS 'MODULE_PATHNAME', 'veravec_l1_distance_wrapper' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 100;
+	AS 'MODULE_PATHNAME', 'veravec_l1_distance' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 100;
 
 COMMENT ON FUNCTION l1_distance(veravec, veravec) IS 'taxicab distance';
 
 CREATE FUNCTION veravec_negative_inner_product(veravec, veravec) RETURNS double precision
-	AS 'MODULE_PATHNAME', 'veravec_negative_inner_product_wrapper' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 100;
+	AS 'MODULE_PATHNAME', 'veravec_negative_inner_product' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 100;
 
 COMMENT ON FUNCTION veravec_negative_inner_product(veravec, veravec) IS 'negative inner product';
 

@@ -4,7 +4,8 @@
 //! done on slices and integers is in `vera_vec_core`. ARCHITECTURE.md is the map.
 //!
 //! SQL objects are declared by hand in sql/, where they can be read as a whole, and refer to the functions
-//! here by symbol: `fn f` marked `#[pg_extern(sql = false)]` is the symbol `f_wrapper`. A symbol that a
+//! here by symbol: `fn f` marked `#[pg_extern(sql = false)]` is the symbol `f_wrapper`; some are written out as
+//! `extern "C-unwind" fn`. A symbol that a
 //! released script mentions is never removed, because an older SQL definition has to find it.
 
 use pgrx::prelude::*;

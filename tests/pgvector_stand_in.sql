@@ -8,11 +8,11 @@ CREATE FUNCTION vector_typmod_in(cstring[]) RETURNS integer AS '$libdir/vera_vec
 CREATE FUNCTION vector_recv(internal, oid, integer) RETURNS vector AS '$libdir/vera_vec', 'veravec_recv_wrapper' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 CREATE FUNCTION vector_send(vector) RETURNS bytea AS '$libdir/vera_vec', 'veravec_send_wrapper' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 CREATE TYPE vector (INPUT = vector_in, OUTPUT = vector_out, TYPMOD_IN = vector_typmod_in, RECEIVE = vector_recv, SEND = vector_send, STORAGE = external);
-CREATE FUNCTION l2_distance(vector, vector) RETURNS float8 AS '$libdir/vera_vec', 'veravec_l2_distance_wrapper' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION l2_distance(vector, vector) RETURNS float8 AS '$libdir/vera_vec', 'veravec_l2_distance' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 CREATE FUNCTION inner_product(vector, vector) RETURNS float8 AS '$libdir/vera_vec', 'veravec_inner_product_wrapper' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-CREATE FUNCTION cosine_distance(vector, vector) RETURNS float8 AS '$libdir/vera_vec', 'veravec_cosine_distance_wrapper' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-CREATE FUNCTION l1_distance(vector, vector) RETURNS float8 AS '$libdir/vera_vec', 'veravec_l1_distance_wrapper' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-CREATE FUNCTION vector_negative_inner_product(vector, vector) RETURNS float8 AS '$libdir/vera_vec', 'veravec_negative_inner_product_wrapper' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION cosine_distance(vector, vector) RETURNS float8 AS '$libdir/vera_vec', 'veravec_cosine_distance' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION l1_distance(vector, vector) RETURNS float8 AS '$libdir/vera_vec', 'veravec_l1_distance' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION vector_negative_inner_product(vector, vector) RETURNS float8 AS '$libdir/vera_vec', 'veravec_negative_inner_product' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 CREATE FUNCTION vector_l2_squared_distance(vector, vector) RETURNS float8 AS '$libdir/vera_vec', 'veravec_l2_squared_distance_wrapper' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 CREATE FUNCTION vector_dims(vector) RETURNS integer AS '$libdir/vera_vec', 'veravec_dims_wrapper' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 CREATE FUNCTION vector_norm(vector) RETURNS float8 AS '$libdir/vera_vec', 'veravec_norm_wrapper' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;

@@ -6,7 +6,7 @@
 
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
-use std::ptr::NonNull;
+use std::ptr::{NonNull, null_mut};
 
 use pgrx::callconv::{Arg, ArgAbi, BoxRet, FcInfo};
 use pgrx::datum::{Datum, FromDatum};
@@ -40,14 +40,30 @@ impl Header {
 
 /// A vector that a function was called with: its elements, wherever they lie.
 pub(crate) struct Vector<'fcx, E: Element> {
-    header: NonNull<Header>,
-    /// Whether the header is a copy of this value's own: the argument was compressed, out of line, or packed.
-    copied: bool,
-    /// An argument is there as long as the call.
-    argument: PhantomData<&'fcx E>,
+    elements: &'fcx [E],
+    /// The copy that has the elements, if the argument was compressed, out of line or packed; else null.
+    copy: *mut pg_sys::varlena,
 }
 
-impl<E: Element> Vector<'_, E> {
+impl<'fcx, E: Element> Vector<'fcx, E> {
+    /// The elements of a datum that can be read where it lies and is valid.
+    ///
+    /// Never raises an error, and calls nothing of PostgreSQL.
+    ///
+    /// # Safety
+    /// `datum` is a datum of the type, not null, and stays there as long as the result.
+    #[inline]
+    pub(crate) unsafe fn plain(datum: pg_sys::Datum) -> Option<&'fcx [E]> {
+        let stored: *mut pg_sys::varlena = datum.cast_mut_ptr();
+        // SAFETY: a datum of this type points to a varlena.
+        if unsafe { varlena::varatt_is_4b_u(stored) } {
+            // SAFETY: a plain varlena has as many bytes as its length word says.
+            unsafe { elements(stored) }.ok()
+        } else {
+            None
+        }
+    }
+
     /// Makes the elements of a datum readable.
     ///
     /// Raises ERRCODE_DATA_CORRUPTED if lengths and dimensions do not fit each other.
@@ -57,24 +73,37 @@ impl<E: Element> Vector<'_, E> {
     unsafe fn new(datum: pg_sys::Datum) -> Self {
         let stored: *mut pg_sys::varlena = datum.cast_mut_ptr();
         // SAFETY: a datum of this type points to a varlena.
-        let copied = unsafe { !varlena::varatt_is_4b_u(stored) };
-        // SAFETY: as above.
-        let detoasted = if copied { unsafe { pg_sys::pg_detoast_datum(stored) } } else { stored };
-        // SAFETY: a plain varlena has its 4-byte length word.
-        let size = unsafe { varlena::varsize_4b(detoasted) };
-        let header = NonNull::new(detoasted.cast::<Header>());
-        match header {
-            Some(header) if size >= size_of::<Header>() => {
-                // SAFETY: the datum has at least the size of a header, and a header's alignment.
-                let dim = usize::from(unsafe { header.as_ref() }.dim);
-                if (1..=MAX_DIM).contains(&dim) && size == Header::size::<E>(dim) {
-                    return Self { header, copied, argument: PhantomData };
-                }
-                raise_corrupted::<E>(size, dim)
-            }
-            _ => raise_corrupted::<E>(size, 0),
+        let is_plain = unsafe { varlena::varatt_is_4b_u(stored) };
+        // SAFETY: as above; the result is plain.
+        let detoasted = if is_plain { stored } else { unsafe { pg_sys::pg_detoast_datum(stored) } };
+        // SAFETY: a plain varlena has as many bytes as its length word says; a copy is there until self goes.
+        match unsafe { elements(detoasted) } {
+            Ok(elements) => Self { elements, copy: if is_plain { null_mut() } else { detoasted } },
+            Err((size, dim)) => raise_corrupted::<E>(size, dim),
         }
     }
+}
+
+/// The elements of a plain datum; or its size and dimensions, if they do not fit each other.
+///
+/// # Safety
+/// `datum` points to a varlena with a 4-byte length word, aligned as an int4, with as many bytes as that says,
+/// which stays there unchanged as long as the result.
+#[inline]
+unsafe fn elements<'a, E: Element>(datum: *mut pg_sys::varlena) -> Result<&'a [E], (usize, usize)> {
+    // SAFETY: the caller's.
+    let size = unsafe { varlena::varsize_4b(datum) };
+    if size < size_of::<Header>() {
+        return Err((size, 0));
+    }
+    let header: *const Header = datum.cast();
+    // SAFETY: the datum has at least the size of a header, and its alignment.
+    let dim = usize::from(unsafe { (*header).dim });
+    if !(1..=MAX_DIM).contains(&dim) || size != Header::size::<E>(dim) {
+        return Err((size, dim));
+    }
+    // SAFETY: as many elements as that follow the header, and are aligned because its size is a multiple of 4.
+    Ok(unsafe { std::slice::from_raw_parts(header.add(1).cast(), dim) })
 }
 
 #[cold]
@@ -90,14 +119,10 @@ fn raise_corrupted<E: Element>(size: usize, dim: usize) -> ! {
 impl<E: Element> Deref for Vector<'_, E> {
     type Target = [E];
 
+    // Not for longer than self is borrowed, because a copy goes with self.
     #[inline]
     fn deref(&self) -> &[E] {
-        // SAFETY: `new` has checked that as many elements as the header says follow it. They are aligned,
-        // because the header is (4 bytes) and has 8 bytes; the datum outlives self and is not written to.
-        unsafe {
-            let dim = usize::from(self.header.as_ref().dim);
-            std::slice::from_raw_parts(self.header.add(1).cast().as_ptr(), dim)
-        }
+        self.elements
     }
 }
 
@@ -105,9 +130,9 @@ impl<E: Element> Drop for Vector<'_, E> {
     // Copies are freed at once, not with the memory context: functions that sort or index vectors are called
     // many times in one context.
     fn drop(&mut self) {
-        if self.copied {
+        if !self.copy.is_null() {
             // SAFETY: pg_detoast_datum has made this chunk, and nothing else refers to it.
-            unsafe { pg_sys::pfree(self.header.as_ptr().cast()) }
+            unsafe { pg_sys::pfree(self.copy.cast()) }
         }
     }
 }
