@@ -23,7 +23,7 @@ server_start() {
     # RUST_BACKTRACE, so that tests see whether a backtrace gets out to a client.
     (cd / && RUST_BACKTRACE=1 as_server_user "$BIN/pg_ctl" --pgdata="$SERVER_DIR/data" --log="$SERVER_DIR/log" --wait --silent start) ||
         { cat "$SERVER_DIR/log" >&2; return 1; }
-    export PGHOST=$SERVER_DIR PGPORT=5432 PGUSER=postgres PGDATABASE=postgres
+    export BIN PGHOST=$SERVER_DIR PGPORT=5432 PGUSER=postgres PGDATABASE=postgres
 }
 
 server_stop() {

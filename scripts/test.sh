@@ -5,6 +5,7 @@
 #   pg_test   cargo pgrx test: Rust tests inside a backend
 #   regress   SQL in, expected output out, by PostgreSQL's own pg_regress (tests/regress)
 #   beside    together with pgvector, or with a stand-in where pgvector can't be had (tests/beside_pgvector.sql)
+#   dump      pg_dump and restore (tests/dump.sh)
 #   client    psycopg: text and binary, COPY, fuzzed input (tests/client)
 #   readme    every SQL example of the documentation
 #   release   regress once more with an optimised build, on one version
@@ -17,7 +18,7 @@ trap server_stop EXIT
 PASSED=0
 FAILED=0
 SKIPPED=()
-LAYERS=${LAYERS:-core pg_test regress beside client readme release}
+LAYERS=${LAYERS:-core pg_test regress beside dump client readme release}
 
 wants() { [[ " $LAYERS " == *" $1 "* ]]; }
 
@@ -116,7 +117,7 @@ for major in "${VERSIONS[@]}"; do
         run_cargo "pg_test on $major" cargo pgrx test "pg$major" --no-default-features
         rm -rf "$CACHE/pg_test-data"
     fi
-    if wants regress || wants beside || wants client || wants readme; then
+    if wants regress || wants beside || wants dump || wants client || wants readme; then
         log "PostgreSQL $major: SQL and clients"
         if ! install_build "$major"; then
             tally "build for $major" 0 1 1
@@ -124,6 +125,7 @@ for major in "${VERSIONS[@]}"; do
         fi
         wants regress && run_regress "regress on $major" "$major"
         wants beside && run_script "beside pgvector on $major" with_server "$major" bash "$ROOT/tests/beside_pgvector.sh"
+        wants dump && run_script "dump on $major" with_server "$major" bash "$ROOT/tests/dump.sh"
         if wants client || wants readme; then ensure_python; export PYTHON; fi
         wants client && run_script "client on $major" with_server "$major" "$PYTHON" "$ROOT/tests/client/test_client.py"
         wants readme && run_script "readme on $major" with_server "$major" "$PYTHON" "$ROOT/tests/documentation.py"
