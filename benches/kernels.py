@@ -16,28 +16,17 @@ def cpu():
 
 
 def main(directory, csv_file):
-    times = {}  # (group, metric, level): nanoseconds of the median
+    times = {}  # (dimensions, metric, level): nanoseconds of the median
     for estimates in pathlib.Path(directory).glob("*/*/*/new/estimates.json"):
-        group, metric, level = estimates.parts[-5:-2]
-        times[group, metric, level] = json.loads(estimates.read_text())["median"]["point_estimate"]
-    reads = {}
-    for estimates in pathlib.Path(directory).glob("*/read/new/estimates.json"):
-        reads[estimates.parts[-4]] = json.loads(estimates.read_text())["median"]["point_estimate"]
-
-    print(f"Conditions: {cpu()}; one thread; one query in cache; medians.\n")
+        dim, metric, level = estimates.parts[-5:-2]
+        if dim.isdecimal():
+            times[int(dim), metric, level] = json.loads(estimates.read_text())["median"]["point_estimate"]
+    print(f"Conditions: {cpu()}; one thread; both vectors in cache; medians.\n")
     rows = []
-    for (group, metric, level), nanoseconds in sorted(times.items()):
-        if level == "scalar":
-            continue
-        scalar = times.get((group, metric, "scalar"))
-        rows.append({
-            "data": group,
-            "metric": metric,
-            "level": level,
-            "time_us": round(nanoseconds / 1000, 3),
-            "times_faster_than_scalar": round(scalar / nanoseconds, 1) if scalar else "",
-            "times_of_reading_memory": round(nanoseconds / reads[group], 2) if group in reads else "",
-        })
+    for (dim, metric, level), nanoseconds in sorted(times.items()):
+        scalar = times[dim, metric, "scalar"]
+        rows.append({"dimensions": dim, "metric": metric, "level": level, "ns": round(nanoseconds, 1),
+                     "times_faster_than_scalar": round(scalar / nanoseconds, 1)})
     with open(csv_file, "w", newline="") as file:
         writer = csv.DictWriter(file, rows[0].keys())
         writer.writeheader()

@@ -11,10 +11,12 @@ ensure_pgrx
 ensure_python
 mkdir -p "$ROOT/benches/results"
 if [ "${BENCH_KERNELS:-1}" = 1 ]; then
-    log "kernels"
-    cargo bench --locked -p vera_vec_core --bench distance -- --noplot --warm-up-time 0.5 --measurement-time 1.5 >"$CACHE/bench.log" 2>&1 ||
+    log "kernels, in cache"
+    cargo bench --locked -p vera_vec_core --bench distance -- --noplot --warm-up-time 0.3 --measurement-time 1 >"$CACHE/bench.log" 2>&1 ||
         { tail -50 "$CACHE/bench.log"; die "the kernels' benchmark failed"; }
     "$PYTHON" "$ROOT/benches/kernels.py" "$CARGO_TARGET_DIR/criterion" "$ROOT/benches/results/kernels.csv"
+    log "kernels, out of cache"
+    cargo bench --quiet --locked -p vera_vec_core --bench bandwidth -- "$ROOT/benches/results/bandwidth.csv"
 fi
 
 # 16, because it comes with pgvector, both built without assertions; else the distribution's.

@@ -101,17 +101,19 @@ pub(super) unsafe fn sum<T: Term, R: Register<W>, const W: usize, const N: usize
                 lanes[i] = lanes[i].add(unsafe { T::of(R::load(&a[i]), R::load(&b[i])) });
             }
         }
-        // What is left is less than all lanes: whole registers, then one that zeros fill up, whose terms are
-        // zero. The loop has a constant bound so that lanes stay in registers.
-        let (a_tail, b_tail) = (padded(a_tail), padded(b_tail));
-        for i in 0..N {
-            let (a, b) = match (a_rest.get(i), b_rest.get(i)) {
-                (Some(a), Some(b)) => (a, b),
-                _ if i == a_rest.len() => (&a_tail, &b_tail),
-                _ => break,
-            };
-            // SAFETY: the caller's.
-            lanes[i] = lanes[i].add(unsafe { T::of(R::load(a), R::load(b)) });
+        if !(a_rest.is_empty() && a_tail.is_empty()) {
+            // What is left is less than all lanes: whole registers, then one that zeros fill up, whose terms are
+            // zero. The loop has a constant bound so that lanes stay in registers.
+            let (a_tail, b_tail) = (padded(a_tail), padded(b_tail));
+            for i in 0..N {
+                let (a, b) = match (a_rest.get(i), b_rest.get(i)) {
+                    (Some(a), Some(b)) => (a, b),
+                    _ if i == a_rest.len() => (&a_tail, &b_tail),
+                    _ => break,
+                };
+                // SAFETY: the caller's.
+                lanes[i] = lanes[i].add(unsafe { T::of(R::load(a), R::load(b)) });
+            }
         }
         total += sum_lanes(lanes);
     }
@@ -144,16 +146,18 @@ pub(super) unsafe fn cosine<R: Register<W>, const W: usize, const N: usize>(
                 unsafe { cosine_step(&mut lanes, i, &a[i], &b[i]) };
             }
         }
-        // As in `sum`.
-        let (a_tail, b_tail) = (padded(a_tail), padded(b_tail));
-        for i in 0..N {
-            let (a, b) = match (a_rest.get(i), b_rest.get(i)) {
-                (Some(a), Some(b)) => (a, b),
-                _ if i == a_rest.len() => (&a_tail, &b_tail),
-                _ => break,
-            };
-            // SAFETY: the caller's.
-            unsafe { cosine_step(&mut lanes, i, a, b) };
+        if !(a_rest.is_empty() && a_tail.is_empty()) {
+            // As in `sum`.
+            let (a_tail, b_tail) = (padded(a_tail), padded(b_tail));
+            for i in 0..N {
+                let (a, b) = match (a_rest.get(i), b_rest.get(i)) {
+                    (Some(a), Some(b)) => (a, b),
+                    _ if i == a_rest.len() => (&a_tail, &b_tail),
+                    _ => break,
+                };
+                // SAFETY: the caller's.
+                unsafe { cosine_step(&mut lanes, i, a, b) };
+            }
         }
         let [dot, a_sq, b_sq] = lanes;
         sums.dot += sum_lanes(dot);
