@@ -43,7 +43,7 @@ impl Register<4> for Neon {
         Self(unsafe { vabsq_f32(self.0) })
     }
     #[inline(always)]
-    fn to_array(self) -> [f32; 4] {
+    fn fold(self) -> [f32; 4] {
         let mut lanes = [0.0; 4];
         // SAFETY: self exists, so the CPU has Advanced SIMD; there is room for as many numbers as are stored.
         unsafe { vst1q_f32(lanes.as_mut_ptr(), self.0) };

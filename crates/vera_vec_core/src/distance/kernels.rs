@@ -37,7 +37,8 @@ pub(super) trait Register<const W: usize>: Copy {
     fn sub(self, other: Self) -> Self;
     fn mul(self, other: Self) -> Self;
     fn abs(self) -> Self;
-    fn to_array(self) -> [f32; W];
+    /// Adds lane i + n to lane i for n = W/2, W/4, …, 4; what is then in the first four lanes.
+    fn fold(self) -> [f32; 4];
 }
 
 /// The terms of a sum over dimensions.
@@ -193,30 +194,18 @@ fn padded<const W: usize>(tail: &[f32]) -> [f32; W] {
     lanes
 }
 
-/// Sum of all lanes: in float32 by halves until 16 are left, then in float64.
+/// Sum of all lanes: in float32 by halves until 4 are left, then in float64.
 #[inline(always)]
 fn sum_lanes<R: Register<W>, const W: usize, const N: usize>(mut registers: [R; N]) -> f64 {
-    const { assert!(16 % W == 0) };
     let mut used = N;
-    while used * W > 16 {
+    while used > 1 {
         used /= 2;
         for i in 0..used {
             registers[i] = registers[i].add(registers[i + used]);
         }
     }
-    let mut lanes = [0.0f32; 16];
-    let (parts, _) = lanes.as_chunks_mut::<W>();
-    for i in 0..used {
-        parts[i] = registers[i].to_array();
-    }
-    let (lanes, _) = lanes.as_chunks::<4>();
-    let mut sums = [0.0f64; 4];
-    for part in lanes {
-        for j in 0..4 {
-            sums[j] += f64::from(part[j]);
-        }
-    }
-    (sums[0] + sums[1]) + (sums[2] + sums[3])
+    let [a, b, c, d] = registers[0].fold().map(f64::from);
+    (a + b) + (c + d)
 }
 
 /// Makes the table of kernels over a register type of `$width` lanes, compiled for the CPU feature named.
@@ -281,8 +270,9 @@ impl Register<16> for Portable {
         Self(self.0.map(f32::abs))
     }
     #[inline(always)]
-    fn to_array(self) -> [f32; 16] {
-        self.0
+    fn fold(self) -> [f32; 4] {
+        let halves: [f32; 8] = std::array::from_fn(|i| self.0[i] + self.0[i + 8]);
+        std::array::from_fn(|i| halves[i] + halves[i + 4])
     }
 }
 

@@ -30,11 +30,11 @@ use crate::metric::Metric;
 /// Why, with u = 2⁻²⁴: a term is computed from float32 with at most three roundings ((1+δ)³ for the square of
 /// a difference), with one in the kernel of three sums. Of a block of 2,048 terms each lane adds its share in
 /// float32, the first to zero, which is exact: 31 roundings for 64 lanes, 63 for the 32 lanes of each of three
-/// sums. Lanes are added in float32 until 16 are left: 2 roundings or 1. The rest, and the blocks, are added in
-/// float64: at most 3 + 2 + 7 roundings of 2⁻⁵³. So each term is multiplied by at most (1+u)⁶⁵(1+2⁻⁵³)¹², which
-/// is below 1 + 66u. Additions do not underflow; a product does, by at most half of the least denormal, 2⁻¹⁵⁰,
-/// and so does what rounding makes of that: 2⁻¹⁴⁹ covers both.
-pub const RELATIVE_ERROR: f64 = 66.0 / 16_777_216.0;
+/// sums. Lanes are added in float32 by halves until 4 are left: 4 roundings or 3. These, and the blocks, are added
+/// in float64: at most 2 + 7 roundings of 2⁻⁵³. So each term is multiplied by at most (1+u)⁶⁷(1+2⁻⁵³)⁹, which is
+/// below 1 + 68u. Additions do not underflow; a product does, by at most half of the least denormal, 2⁻¹⁵⁰, and so
+/// does what rounding makes of that: 2⁻¹⁴⁹ covers both.
+pub const RELATIVE_ERROR: f64 = 68.0 / 16_777_216.0;
 
 /// Bound of the error that underflow adds, for each dimension. See [`RELATIVE_ERROR`].
 pub const ABSOLUTE_ERROR: f64 = f64::from_bits((1023 - 149) << 52);

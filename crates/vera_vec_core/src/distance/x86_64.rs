@@ -1,9 +1,10 @@
 //! Registers of x86-64.
 
 use std::arch::x86_64::{
-    __m256, __m512, _mm256_add_ps, _mm256_andnot_ps, _mm256_loadu_ps, _mm256_mul_ps, _mm256_set1_ps,
-    _mm256_setzero_ps, _mm256_storeu_ps, _mm256_sub_ps, _mm512_abs_ps, _mm512_add_ps, _mm512_loadu_ps,
-    _mm512_mul_ps, _mm512_setzero_ps, _mm512_storeu_ps, _mm512_sub_ps,
+    __m256, __m512, _mm_add_ps, _mm_storeu_ps, _mm256_add_ps, _mm256_andnot_ps, _mm256_castpd_ps,
+    _mm256_castps256_ps128, _mm256_extractf128_ps, _mm256_loadu_ps, _mm256_mul_ps, _mm256_set1_ps,
+    _mm256_setzero_ps, _mm256_sub_ps, _mm512_abs_ps, _mm512_add_ps, _mm512_castps_pd, _mm512_castps512_ps256,
+    _mm512_extractf64x4_pd, _mm512_loadu_ps, _mm512_mul_ps, _mm512_setzero_ps, _mm512_sub_ps,
 };
 
 use super::SimdLevel;
@@ -45,10 +46,13 @@ impl Register<8> for Avx2 {
         Self(unsafe { _mm256_andnot_ps(_mm256_set1_ps(-0.0), self.0) })
     }
     #[inline(always)]
-    fn to_array(self) -> [f32; 8] {
-        let mut lanes = [0.0; 8];
+    fn fold(self) -> [f32; 4] {
+        let mut lanes = [0.0; 4];
         // SAFETY: self exists, so the CPU has AVX2; there is room for as many numbers as are stored.
-        unsafe { _mm256_storeu_ps(lanes.as_mut_ptr(), self.0) };
+        unsafe {
+            let four = _mm_add_ps(_mm256_castps256_ps128(self.0), _mm256_extractf128_ps::<1>(self.0));
+            _mm_storeu_ps(lanes.as_mut_ptr(), four);
+        }
         lanes
     }
 }
@@ -89,11 +93,13 @@ impl Register<16> for Avx512 {
         Self(unsafe { _mm512_abs_ps(self.0) })
     }
     #[inline(always)]
-    fn to_array(self) -> [f32; 16] {
-        let mut lanes = [0.0; 16];
-        // SAFETY: self exists, so the CPU has AVX-512F; there is room for as many numbers as are stored.
-        unsafe { _mm512_storeu_ps(lanes.as_mut_ptr(), self.0) };
-        lanes
+    fn fold(self) -> [f32; 4] {
+        // SAFETY: self exists, so the CPU has AVX-512F, and with it AVX2.
+        let eight = unsafe {
+            let high = _mm256_castpd_ps(_mm512_extractf64x4_pd::<1>(_mm512_castps_pd(self.0)));
+            Avx2(_mm256_add_ps(_mm512_castps512_ps256(self.0), high))
+        };
+        eight.fold()
     }
 }
 
