@@ -1,6 +1,9 @@
 # Shared by the other scripts: paths, messages, privileges. Sourced, never run.
 set -euo pipefail
 
+# `make` has started us, and what we start has makefiles of its own: PostgreSQL's behave differently below another make.
+unset MAKELEVEL MAKEFLAGS MFLAGS MAKEOVERRIDES
+
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 # What is slow to make (PostgreSQL builds, tools, compiled dependencies) is kept outside the checkout.

@@ -14,7 +14,7 @@ pg_config_path() {
     if [ -f "$dir/complete" ]; then cat "$dir/complete"; fi
 }
 
-# pg_ensure MAJOR: makes the version available; fails quietly if it can't be had.
+# pg_ensure MAJOR: makes the version available; fails quietly if it can't be had. (A build that fails is another matter.)
 pg_ensure() {
     local major=$1 dir=$CACHE/pg/$1-r$PG_RECIPE how
     [ -f "$dir/complete" ] && return 0
@@ -107,7 +107,7 @@ pg_from_source() {
         cd build
         ./configure -q --prefix="$dir/install" --enable-debug --enable-cassert --with-openssl --with-icu --with-lz4 --with-zstd
         make -s -j"$(nproc)" && make -s -j"$(nproc)" -C contrib && make -s install && make -s -C contrib install
-    ) >"$dir/build.log" 2>&1 || { tail -20 "$dir/build.log" >&2; return 1; }
+    ) >"$dir/build.log" 2>&1 || { tail -20 "$dir/build.log" >&2; die "building PostgreSQL $major failed"; }
     rm -rf "$dir/build"
     echo "$dir/install/bin/pg_config" >"$dir/pg_config.path"
 }

@@ -1,19 +1,14 @@
-//! The kernels, written once over the [`Register`] of an instruction set; and the portable register.
+//! The kernel, written once over the [`Terms`] of a metric and the [`Register`] of an instruction set; and the
+//! portable register.
 //!
-//! A kernel adds its terms in `N` registers of `W` lanes each; `N · W` is the same for every instruction set,
-//! so that every element falls into the same lane. All functions are compiled into their callers, which are
-//! compiled for the CPU features that the register needs (see `kernels!`). They pass no closures for the work
-//! on registers: a closure has those features only where it happens to be inlined, which cost a factor of 80.
+//! It adds terms in `N` registers of `W` lanes each; `N · W` is the same for every instruction set, so that every
+//! element falls into the same lane. All functions are compiled into their callers, which are compiled for the CPU
+//! features that the register needs (see `kernels!`). They pass no closures for the work on registers: a closure
+//! has those features only where it happens to be inlined, which cost a factor of 80.
 
 #![allow(clippy::needless_range_loop)] // loops over lanes have constant bounds so that lanes stay in registers
 
-use super::{CosineSums, SimdLevel};
-
-/// Lanes of the kernels with one sum: enough additions under way to wait for none of them.
-const SUM_LANES: usize = 64;
-
-/// Lanes of each sum of the cosine kernel: with three sums, more would not fit into the registers of AVX2.
-const COSINE_LANES: usize = 32;
+use super::SimdLevel;
 
 /// Dimensions whose terms are added in float32, each lane its share, before the sum moves on to float64.
 ///
@@ -41,57 +36,83 @@ pub(super) trait Register<const W: usize>: Copy {
     fn fold(self) -> [f32; 4];
 }
 
-/// The terms of a sum over dimensions.
-pub(super) trait Term {
-    fn of<R: Register<W>, const W: usize>(a: R, b: R) -> R;
+/// The terms of `K` sums over dimensions.
+pub(super) trait Terms<const K: usize> {
+    /// Lanes of each sum: enough additions under way to wait for none of them, and no more than registers hold.
+    const LANES: usize;
+
+    /// The terms for some dimensions.
+    fn of<R: Register<W>, const W: usize>(a: R, b: R) -> [R; K];
 }
 
 /// (aᵢ − bᵢ)²
 pub(super) struct SquaredDifference;
 
-impl Term for SquaredDifference {
+impl Terms<1> for SquaredDifference {
+    const LANES: usize = 64;
+
     #[inline(always)]
-    fn of<R: Register<W>, const W: usize>(a: R, b: R) -> R {
+    fn of<R: Register<W>, const W: usize>(a: R, b: R) -> [R; 1] {
         let difference = a.sub(b);
-        difference.mul(difference)
+        [difference.mul(difference)]
     }
 }
 
-/// aᵢ · bᵢ
+/// aᵢbᵢ
 pub(super) struct Product;
 
-impl Term for Product {
+impl Terms<1> for Product {
+    const LANES: usize = 64;
+
     #[inline(always)]
-    fn of<R: Register<W>, const W: usize>(a: R, b: R) -> R {
-        a.mul(b)
+    fn of<R: Register<W>, const W: usize>(a: R, b: R) -> [R; 1] {
+        [a.mul(b)]
     }
 }
 
 /// |aᵢ − bᵢ|
 pub(super) struct AbsoluteDifference;
 
-impl Term for AbsoluteDifference {
+impl Terms<1> for AbsoluteDifference {
+    const LANES: usize = 64;
+
     #[inline(always)]
-    fn of<R: Register<W>, const W: usize>(a: R, b: R) -> R {
-        a.sub(b).abs()
+    fn of<R: Register<W>, const W: usize>(a: R, b: R) -> [R; 1] {
+        [a.sub(b).abs()]
     }
 }
 
-/// Sum of a [`Term`] over all dimensions.
+/// aᵢbᵢ, aᵢ² and bᵢ²
+pub(super) struct ProductAndSquares;
+
+impl Terms<3> for ProductAndSquares {
+    const LANES: usize = 32;
+
+    #[inline(always)]
+    fn of<R: Register<W>, const W: usize>(a: R, b: R) -> [R; 3] {
+        [a.mul(b), a.mul(a), b.mul(b)]
+    }
+}
+
+/// Sums of [`Terms`] over all dimensions.
 ///
 /// # Safety
 /// The CPU has the features that `R` needs.
 #[inline(always)]
-pub(super) unsafe fn sum<T: Term, R: Register<W>, const W: usize, const N: usize>(
+pub(super) unsafe fn sums<T, R, const W: usize, const N: usize, const K: usize>(
     a: &[f32],
     b: &[f32],
-) -> f64 {
-    const { assert!(N * W == SUM_LANES) };
+) -> [f64; K]
+where
+    T: Terms<K>,
+    R: Register<W>,
+{
+    const { assert!(N * W == T::LANES) };
     let dim = a.len().min(b.len());
-    let mut total = 0.0;
+    let mut totals = [0.0; K];
     for (a, b) in a[..dim].chunks(BLOCK).zip(b[..dim].chunks(BLOCK)) {
         // SAFETY: the caller's.
-        let mut lanes = [unsafe { R::zero() }; N];
+        let mut lanes = [[unsafe { R::zero() }; N]; K];
         let (a, a_tail) = a.as_chunks::<W>();
         let (b, b_tail) = b.as_chunks::<W>();
         let (a, a_rest) = a.as_chunks::<N>();
@@ -99,12 +120,12 @@ pub(super) unsafe fn sum<T: Term, R: Register<W>, const W: usize, const N: usize
         for (a, b) in a.iter().zip(b) {
             for i in 0..N {
                 // SAFETY: the caller's.
-                lanes[i] = lanes[i].add(unsafe { T::of(R::load(&a[i]), R::load(&b[i])) });
+                unsafe { add_terms::<T, R, W, N, K>(&mut lanes, i, &a[i], &b[i]) };
             }
         }
         if !(a_rest.is_empty() && a_tail.is_empty()) {
             // What is left is less than all lanes: whole registers, then one that zeros fill up, whose terms are
-            // zero. The loop has a constant bound so that lanes stay in registers.
+            // zero.
             let (a_tail, b_tail) = (padded(a_tail), padded(b_tail));
             for i in 0..N {
                 let (a, b) = match (a_rest.get(i), b_rest.get(i)) {
@@ -113,77 +134,35 @@ pub(super) unsafe fn sum<T: Term, R: Register<W>, const W: usize, const N: usize
                     _ => break,
                 };
                 // SAFETY: the caller's.
-                lanes[i] = lanes[i].add(unsafe { T::of(R::load(a), R::load(b)) });
+                unsafe { add_terms::<T, R, W, N, K>(&mut lanes, i, a, b) };
             }
         }
-        total += sum_lanes(lanes);
+        for k in 0..K {
+            totals[k] += sum_lanes(lanes[k]);
+        }
     }
-    total
+    totals
 }
 
-/// The sums of the cosine distance, in one pass over both vectors.
+/// Adds the terms of one register's dimensions to register `i` of each sum.
 ///
 /// # Safety
 /// The CPU has the features that `R` needs.
 #[inline(always)]
-pub(super) unsafe fn cosine<R: Register<W>, const W: usize, const N: usize>(
-    a: &[f32],
-    b: &[f32],
-) -> CosineSums {
-    const { assert!(N * W == COSINE_LANES) };
-    let dim = a.len().min(b.len());
-    let mut sums = CosineSums { dot: 0.0, a_sq: 0.0, b_sq: 0.0 };
-    for (a, b) in a[..dim].chunks(BLOCK).zip(b[..dim].chunks(BLOCK)) {
-        // SAFETY: the caller's.
-        let zeros = [unsafe { R::zero() }; N];
-        let mut lanes = [zeros; 3];
-        let (a, a_tail) = a.as_chunks::<W>();
-        let (b, b_tail) = b.as_chunks::<W>();
-        let (a, a_rest) = a.as_chunks::<N>();
-        let (b, b_rest) = b.as_chunks::<N>();
-        for (a, b) in a.iter().zip(b) {
-            for i in 0..N {
-                // SAFETY: the caller's.
-                unsafe { cosine_step(&mut lanes, i, &a[i], &b[i]) };
-            }
-        }
-        if !(a_rest.is_empty() && a_tail.is_empty()) {
-            // As in `sum`.
-            let (a_tail, b_tail) = (padded(a_tail), padded(b_tail));
-            for i in 0..N {
-                let (a, b) = match (a_rest.get(i), b_rest.get(i)) {
-                    (Some(a), Some(b)) => (a, b),
-                    _ if i == a_rest.len() => (&a_tail, &b_tail),
-                    _ => break,
-                };
-                // SAFETY: the caller's.
-                unsafe { cosine_step(&mut lanes, i, a, b) };
-            }
-        }
-        let [dot, a_sq, b_sq] = lanes;
-        sums.dot += sum_lanes(dot);
-        sums.a_sq += sum_lanes(a_sq);
-        sums.b_sq += sum_lanes(b_sq);
-    }
-    sums
-}
-
-/// Adds the terms of one register to the lanes of the three sums.
-///
-/// # Safety
-/// The CPU has the features that `R` needs.
-#[inline(always)]
-unsafe fn cosine_step<R: Register<W>, const W: usize, const N: usize>(
-    [dot, a_sq, b_sq]: &mut [[R; N]; 3],
+unsafe fn add_terms<T, R, const W: usize, const N: usize, const K: usize>(
+    lanes: &mut [[R; N]; K],
     i: usize,
     a: &[f32; W],
     b: &[f32; W],
-) {
+) where
+    T: Terms<K>,
+    R: Register<W>,
+{
     // SAFETY: the caller's.
-    let (a, b) = unsafe { (R::load(a), R::load(b)) };
-    dot[i] = dot[i].add(a.mul(b));
-    a_sq[i] = a_sq[i].add(a.mul(a));
-    b_sq[i] = b_sq[i].add(b.mul(b));
+    let terms = T::of(unsafe { R::load(a) }, unsafe { R::load(b) });
+    for k in 0..K {
+        lanes[k][i] = lanes[k][i].add(terms[k]);
+    }
 }
 
 /// The last elements of a vector, and zeros.
@@ -212,27 +191,29 @@ fn sum_lanes<R: Register<W>, const W: usize, const N: usize>(mut registers: [R; 
 macro_rules! kernels {
     ($name:ident, $level:expr, $register:ty, $width:literal $(, $feature:literal)?) => {
         pub(super) static $name: $crate::distance::Kernels = {
-            use $crate::distance::{CosineSums, kernels};
+            use $crate::distance::kernels::{
+                AbsoluteDifference, Product, ProductAndSquares, SquaredDifference, Terms, sums,
+            };
             // Each of them: # Safety: the CPU has the feature named.
             $(#[target_feature(enable = $feature)])?
-            unsafe fn l2_sq(a: &[f32], b: &[f32]) -> f64 {
+            unsafe fn l2_sq(a: &[f32], b: &[f32]) -> [f64; 1] {
                 // SAFETY: the caller's.
-                unsafe { kernels::sum::<kernels::SquaredDifference, $register, $width, { 64 / $width }>(a, b) }
+                unsafe { sums::<SquaredDifference, $register, $width, { SquaredDifference::LANES / $width }, 1>(a, b) }
             }
             $(#[target_feature(enable = $feature)])?
-            unsafe fn inner_product(a: &[f32], b: &[f32]) -> f64 {
+            unsafe fn inner_product(a: &[f32], b: &[f32]) -> [f64; 1] {
                 // SAFETY: the caller's.
-                unsafe { kernels::sum::<kernels::Product, $register, $width, { 64 / $width }>(a, b) }
+                unsafe { sums::<Product, $register, $width, { Product::LANES / $width }, 1>(a, b) }
             }
             $(#[target_feature(enable = $feature)])?
-            unsafe fn l1(a: &[f32], b: &[f32]) -> f64 {
+            unsafe fn l1(a: &[f32], b: &[f32]) -> [f64; 1] {
                 // SAFETY: the caller's.
-                unsafe { kernels::sum::<kernels::AbsoluteDifference, $register, $width, { 64 / $width }>(a, b) }
+                unsafe { sums::<AbsoluteDifference, $register, $width, { AbsoluteDifference::LANES / $width }, 1>(a, b) }
             }
             $(#[target_feature(enable = $feature)])?
-            unsafe fn cosine(a: &[f32], b: &[f32]) -> CosineSums {
+            unsafe fn cosine(a: &[f32], b: &[f32]) -> [f64; 3] {
                 // SAFETY: the caller's.
-                unsafe { kernels::cosine::<$register, $width, { 32 / $width }>(a, b) }
+                unsafe { sums::<ProductAndSquares, $register, $width, { ProductAndSquares::LANES / $width }, 3>(a, b) }
             }
             $crate::distance::Kernels { level: $level, l2_sq, inner_product, l1, cosine }
         };

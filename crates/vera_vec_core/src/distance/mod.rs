@@ -78,8 +78,7 @@ pub struct CosineSums {
     pub b_sq: f64,
 }
 
-type Sum = unsafe fn(&[f32], &[f32]) -> f64;
-type Sums = unsafe fn(&[f32], &[f32]) -> CosineSums;
+type Sums<const K: usize> = unsafe fn(&[f32], &[f32]) -> [f64; K];
 
 /// The kernels of one [`SimdLevel`].
 ///
@@ -87,10 +86,10 @@ type Sums = unsafe fn(&[f32], &[f32]) -> CosineSums;
 #[derive(Debug)]
 pub struct Kernels {
     level: SimdLevel,
-    l2_sq: Sum,
-    inner_product: Sum,
-    l1: Sum,
-    cosine: Sums,
+    l2_sq: Sums<1>,
+    inner_product: Sums<1>,
+    l1: Sums<1>,
+    cosine: Sums<3>,
 }
 
 impl Kernels {
@@ -130,28 +129,32 @@ impl Kernels {
     #[inline]
     pub fn l2_sq(&self, a: &[f32], b: &[f32]) -> f64 {
         // SAFETY: a Kernels can only be had from for_level, which has checked that the CPU has this level.
-        unsafe { (self.l2_sq)(a, b) }
+        let [sum] = unsafe { (self.l2_sq)(a, b) };
+        sum
     }
 
     /// Inner product Σaᵢbᵢ.
     #[inline]
     pub fn inner_product(&self, a: &[f32], b: &[f32]) -> f64 {
         // SAFETY: as in l2_sq.
-        unsafe { (self.inner_product)(a, b) }
+        let [sum] = unsafe { (self.inner_product)(a, b) };
+        sum
     }
 
     /// Taxicab distance Σ|aᵢ − bᵢ|.
     #[inline]
     pub fn l1(&self, a: &[f32], b: &[f32]) -> f64 {
         // SAFETY: as in l2_sq.
-        unsafe { (self.l1)(a, b) }
+        let [sum] = unsafe { (self.l1)(a, b) };
+        sum
     }
 
     /// The sums that the cosine distance is made of, in one pass.
     #[inline]
     pub fn cosine_sums(&self, a: &[f32], b: &[f32]) -> CosineSums {
         // SAFETY: as in l2_sq.
-        unsafe { (self.cosine)(a, b) }
+        let [dot, a_sq, b_sq] = unsafe { (self.cosine)(a, b) };
+        CosineSums { dot, a_sq, b_sq }
     }
 
     /// Cosine distance; see [`Metric::Cosine`].
