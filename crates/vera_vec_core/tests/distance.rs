@@ -107,6 +107,31 @@ fn long_vectors() {
     }
 }
 
+/// Every addition rounds the same way: what is added to 1 is always a little less than half a unit in its last
+/// place, and is lost. So the published bound is no larger than it has to be, and these tests would see it broken.
+#[test]
+fn the_bound_is_nearly_reached() {
+    let unit = 2f64.powi(-24);
+    let lost = 0.999 * 2f32.powi(-24);
+    let ones = vec![1.0; 2048];
+    for (lanes, steps) in [(64, 32), (32, 64)] {
+        let a: Vec<f32> = (0..2048).map(|i| if i < lanes { 1.0 } else { lost }).collect();
+        check_all(&a, &ones);
+        check_all(&a, &vec![0.0; 2048]);
+        let exact = reference(&a, &ones).dot;
+        for kernels in levels() {
+            let sum = if lanes == 64 {
+                kernels.inner_product(&a, &ones)
+            } else {
+                kernels.cosine_sums(&a, &ones).dot
+            };
+            let error = (exact - sum) / exact;
+            assert!(error > 0.99 * f64::from(steps - 1) * unit, "{} at {lanes} lanes", error / unit);
+            assert!(error < RELATIVE_ERROR);
+        }
+    }
+}
+
 #[test]
 fn expected_values() {
     for kernels in levels() {
