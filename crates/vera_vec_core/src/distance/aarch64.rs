@@ -51,4 +51,4 @@ impl Register<4> for Neon {
     }
 }
 
-kernels!(NEON, SimdLevel::Neon, Neon, 4, "neon");
+kernels!(NEON, SimdLevel::Neon, Neon, 4, cosine Neon, 4, "neon");

@@ -187,9 +187,11 @@ fn sum_lanes<R: Register<W>, const W: usize, const N: usize>(mut registers: [R; 
     (a + b) + (c + d)
 }
 
-/// Makes the table of kernels over a register type of `$width` lanes, compiled for the CPU feature named.
+/// Makes the table of kernels over a register type of `$width` lanes, and one for the three sums of the cosine
+/// distance, compiled for the CPU feature named.
 macro_rules! kernels {
-    ($name:ident, $level:expr, $register:ty, $width:literal $(, $feature:literal)?) => {
+    ($name:ident, $level:expr, $register:ty, $width:literal, cosine $cosine_register:ty, $cosine_width:literal
+     $(, $feature:literal)?) => {
         pub(super) static $name: $crate::distance::Kernels = {
             use $crate::distance::kernels::{
                 AbsoluteDifference, Product, ProductAndSquares, SquaredDifference, Terms, sums,
@@ -213,7 +215,7 @@ macro_rules! kernels {
             $(#[target_feature(enable = $feature)])?
             unsafe fn cosine(a: &[f32], b: &[f32]) -> [f64; 3] {
                 // SAFETY: the caller's.
-                unsafe { sums::<ProductAndSquares, $register, $width, { ProductAndSquares::LANES / $width }, 3>(a, b) }
+                unsafe { sums::<ProductAndSquares, $cosine_register, $cosine_width, { ProductAndSquares::LANES / $cosine_width }, 3>(a, b) }
             }
             $crate::distance::Kernels { level: $level, l2_sq, inner_product, l1, cosine }
         };
@@ -257,4 +259,4 @@ impl Register<16> for Portable {
     }
 }
 
-kernels!(PORTABLE, SimdLevel::Portable, Portable, 16);
+kernels!(PORTABLE, SimdLevel::Portable, Portable, 16, cosine Portable, 16);
