@@ -5,6 +5,7 @@ source "$ROOT/scripts/tools.sh"
 
 pg_config=${PG_CONFIG:-$(command -v pg_config || true)}
 [ -n "$pg_config" ] || die "say into which PostgreSQL: make install PG_CONFIG=/path/to/pg_config"
+"$pg_config" --version >/dev/null 2>&1 || die "$pg_config can't be run"
 major=$("$pg_config" --version | sed -n 's/^PostgreSQL \([0-9]*\).*/\1/p')
 [ -f "$("$pg_config" --includedir-server)/postgres.h" ] ||
     die "no server headers in $("$pg_config" --includedir-server): install postgresql-server-dev-$major"

@@ -15,7 +15,15 @@ mod operators;
 mod postgres;
 mod types;
 
-pg_module_magic!(name, version);
+// Not pg_module_magic!(name, version), which in pgrx 0.18.1 makes the version the name.
+pg_module_magic!(name = c"vera_vec", version = VERSION);
+
+/// The version that PostgreSQL 18 shows in `pg_get_loaded_modules()`.
+const VERSION: &std::ffi::CStr =
+    match std::ffi::CStr::from_bytes_with_nul(concat!(env!("CARGO_PKG_VERSION"), "\0").as_bytes()) {
+        Ok(version) => version,
+        Err(_) => c"",
+    };
 
 /// Runs once in each backend, when PostgreSQL loads the library.
 #[pg_guard]

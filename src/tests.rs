@@ -33,6 +33,18 @@ mod tests {
         assert_eq!(level.as_deref(), Some(vera_vec_core::distance::Kernels::best().level().name()));
     }
 
+    #[cfg(feature = "pg18")]
+    #[pg_test]
+    fn module_says_its_name_and_version() {
+        let query =
+            "SELECT module_name, version FROM pg_get_loaded_modules() WHERE file_name LIKE 'vera_vec%'";
+        let (name, version) = Spi::get_two::<String, String>(query).unwrap();
+        assert_eq!(
+            (name.as_deref(), version.as_deref()),
+            (Some("vera_vec"), Some(env!("CARGO_PKG_VERSION")))
+        );
+    }
+
     #[pg_test]
     fn datum_has_the_documented_bytes() {
         let stored = datum("SELECT '[1,-2]'::veravec");
