@@ -60,7 +60,7 @@ macro_rules! distance_function {
 ///
 /// Rows fill a heap page from its end, so the next one lies right before this one; the CPU's own prefetchers
 /// expect the opposite. It is a guess that costs little where it is wrong. Where it is right, that is where the
-/// left operand is a column that is stored in line, an exact scan of 384 dimensions takes 0.77 times as long.
+/// left operand is a column that is stored in line, an exact scan of 384 dimensions takes three quarters of the time.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
 fn prefetch_next_row(vector: &[f32]) {

@@ -121,15 +121,18 @@ const MAX_QUOTED: usize = 1024;
 ///
 /// The server's encoding need not be UTF-8; the escapes are ASCII, which is valid in all of them.
 pub(crate) fn quotable(input: &[u8]) -> String {
-    let mut text = match std::str::from_utf8(input) {
-        Ok(text) => text.to_owned(),
-        Err(_) => input[..input.len().min(MAX_QUOTED + 1)].escape_ascii().to_string(),
-    };
-    if text.len() > MAX_QUOTED {
-        text.truncate(text.floor_char_boundary(MAX_QUOTED));
-        text.push_str("...");
+    match std::str::from_utf8(input) {
+        Ok(text) => shortened(text),
+        Err(_) => shortened(&input[..input.len().min(MAX_QUOTED + 1)].escape_ascii().to_string()),
     }
-    text
+}
+
+fn shortened(text: &str) -> String {
+    if text.len() > MAX_QUOTED {
+        format!("{}...", &text[..text.floor_char_boundary(MAX_QUOTED)])
+    } else {
+        text.to_owned()
+    }
 }
 
 #[cfg(test)]

@@ -74,7 +74,10 @@ pub fn scale<E: Element>(factor: f64, a: &[E], result: &mut [E]) -> Result<(), V
     Ok(())
 }
 
-/// Euclidean norm √Σaᵢ², summed in float64: no overflow, relative error below 2⁻⁴⁸.
+/// Euclidean norm √Σaᵢ², summed in float64: no overflow, no underflow.
+///
+/// Relative error below 2⁻⁴¹: each of 8 sums adds up to 2,000 squares, which are exact, with half of that left by
+/// the root.
 pub fn norm<E: Element>(a: &[E]) -> f64 {
     // Several sums, so that additions need not wait for each other.
     let mut lanes = [0.0f64; 8];

@@ -102,7 +102,11 @@ impl Kernels {
             #[cfg(target_arch = "x86_64")]
             SimdLevel::Avx2 => is_x86_feature_detected!("avx2").then_some(&x86_64::AVX2),
             #[cfg(target_arch = "x86_64")]
-            SimdLevel::Avx512 => is_x86_feature_detected!("avx512f").then_some(&x86_64::AVX512),
+            SimdLevel::Avx512 => {
+                // AVX2 too: some of the table's kernels use its registers.
+                let detected = is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx2");
+                detected.then_some(&x86_64::AVX512)
+            }
             #[allow(unreachable_patterns)]
             _ => None,
         }
