@@ -106,7 +106,7 @@ impl Weights {
     }
 }
 
-/// All kernels on `planes`, from its byte `offset` on.
+/// All kernels: those of a coarse plane's rows on `count` of them, those of both planes on the first.
 #[track_caller]
 fn check(planes: [&[u8]; 2], count: usize, weights: &Weights) {
     let [coarse, fine] = planes;
@@ -404,7 +404,7 @@ fn bounds_of_any_number_of_rows() {
     }
 }
 
-/// The issue a maximum or a comparison could hide: whatever is NaN, the row must not be ruled out.
+/// Neither a maximum nor a comparison may hide it: whatever is NaN, the row must not be ruled out.
 #[test]
 fn what_is_not_a_number_bounds_nothing() {
     let lowest = key_of(f32::NEG_INFINITY);

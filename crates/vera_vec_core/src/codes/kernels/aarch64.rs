@@ -1,7 +1,7 @@
 //! Kernels of aarch64.
 //!
 //! Each function is compiled for the CPU features that it names, and can only be called, or inlined, where they are
-//! there. On other architectures they are compiled for their test alone, over the intrinsics of [`emulated`].
+//! there. On other architectures they are compiled for their test alone, over intrinsics in Rust.
 
 #[cfg(target_arch = "aarch64")]
 use std::arch::aarch64::{

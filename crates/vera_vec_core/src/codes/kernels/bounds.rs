@@ -32,9 +32,6 @@ const COSINE_RELATIVE: f32 = 1.0 / 1_048_576.0;
 /// … and this much, 2⁻¹⁶.
 const COSINE_ABSOLUTE: f32 = 1.0 / 65_536.0;
 
-/// Rows whose bounds are computed at a time.
-const BLOCK: usize = 16;
-
 /// What is stored of each row beside its codes. Slices have one number for each row.
 #[derive(Debug, Clone, Copy)]
 pub struct RotatedRows<'a> {
@@ -159,22 +156,26 @@ fn key<B: Bound>(sum: i32, g: f32, h: f32, rho: f32, m: f32, v: f32, params: &Bo
     key_of(if bound.is_nan() { f32::NEG_INFINITY } else { bound })
 }
 
-/// Keys of all rows. Compiled into its callers, which are compiled for a level's CPU features: the compiler makes vector
-/// instructions of the loop over a block.
+/// Keys of all rows, in blocks as large as there are rows for. Compiled into its callers, which are compiled for a
+/// level's CPU features: the compiler makes vector instructions of the loop over a block.
 #[inline(always)]
 pub(super) fn keys<B: Bound>(sums: &[i32], rows: &RotatedRows<'_>, params: &BoundParams, keys: &mut [i32]) {
+    // A copy, which the keys cannot be part of: nothing of it has to be loaded again after each of them.
+    let params = *params;
     let count = keys.len();
-    if count >= BLOCK {
-        blocks::<B, BLOCK>(sums, rows, params, keys);
+    if count >= 16 {
+        blocks::<B, 16>(sums, rows, &params, keys);
+    } else if count >= 8 {
+        blocks::<B, 8>(sums, rows, &params, keys);
     } else if count >= 4 {
-        blocks::<B, 4>(sums, rows, params, keys);
-    } else {
-        blocks::<B, 1>(sums, rows, params, keys);
+        blocks::<B, 4>(sums, rows, &params, keys);
+    } else if count >= 1 {
+        blocks::<B, 1>(sums, rows, &params, keys);
     }
 }
 
-/// Keys of at least `W` rows, or of none. The last block overlaps the one before, and computes some rows again: that
-/// is quicker than to compute them one by one.
+/// Keys of at least `W` rows. The last block overlaps the one before, and computes some rows again: that is quicker than
+/// to compute them one by one.
 #[inline(always)]
 fn blocks<B: Bound, const W: usize>(
     sums: &[i32],
@@ -182,25 +183,43 @@ fn blocks<B: Bound, const W: usize>(
     params: &BoundParams,
     keys: &mut [i32],
 ) {
-    // A copy, which the keys cannot be part of: nothing of it has to be loaded again after each of them.
-    let params = *params;
-    let count = keys.len();
-    let mut start = 0;
-    while start < count {
-        let first = start.min(count.saturating_sub(W));
-        let sums = window::<i32, W>(sums, first);
-        let g = window::<f32, W>(rows.norm_recip, first);
-        let h = window::<f32, W>(rows.decoded_norm, first);
-        let rho = window::<f32, W>(rows.residual, first);
-        let m = window::<f32, W>(rows.center_dot, first);
-        let v = if B::INV_NORM { window::<f32, W>(rows.inv_norm, first) } else { &[0.0; W] };
-        let mut out = [0; W];
-        for i in 0..W {
-            out[i] = key::<B>(sums[i], g[i], h[i], rho[i], m[i], v[i], &params);
+    let last = keys.len() - W;
+    let mut first = 0;
+    loop {
+        let block = block::<B, W>(
+            window(sums, first),
+            window(rows.norm_recip, first),
+            window(rows.decoded_norm, first),
+            window(rows.residual, first),
+            window(rows.center_dot, first),
+            if B::INV_NORM { window(rows.inv_norm, first) } else { &[0.0; W] },
+            params,
+        );
+        keys[first..first + W].copy_from_slice(&block);
+        if first == last {
+            break;
         }
-        keys[first..first + W].copy_from_slice(&out);
-        start += W;
+        first = (first + W).min(last);
     }
+}
+
+/// Keys of `W` rows.
+#[inline(always)]
+#[allow(clippy::needless_range_loop)] // one index for all arrays
+fn block<B: Bound, const W: usize>(
+    sums: &[i32; W],
+    g: &[f32; W],
+    h: &[f32; W],
+    rho: &[f32; W],
+    m: &[f32; W],
+    v: &[f32; W],
+    params: &BoundParams,
+) -> [i32; W] {
+    let mut keys = [0; W];
+    for i in 0..W {
+        keys[i] = key::<B>(sums[i], g[i], h[i], rho[i], m[i], v[i], params);
+    }
+    keys
 }
 
 /// `W` elements from `first` on.

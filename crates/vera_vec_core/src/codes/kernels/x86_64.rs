@@ -110,7 +110,7 @@ fn halves(lanes: __m512i) -> (__m256i, __m256i) {
 }
 
 /// Products of 32 bytes' nibbles and weights, four of them in each 16-bit lane: at most 4 · 15 · 128 = 7,680 in
-/// magnitude, so that four such sums can be added.
+/// magnitude, so that up to four such sums can be added.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn nibble_products_256(row: &[u8; 32], even: &[i8; 32], odd: &[i8; 32]) -> __m256i {
@@ -156,40 +156,32 @@ fn nibble_dots_avx2_of<const AHEAD: bool>(
 ) {
     let row_bytes = even.len();
     let ones = _mm256_set1_epi16(1);
-    let (even, even_rest) = even.as_chunks::<128>();
-    let (odd, odd_rest) = odd.as_chunks::<128>();
-    let (even_rest, _) = even_rest.as_chunks::<32>();
-    let (odd_rest, _) = odd_rest.as_chunks::<32>();
+    let (even, even_rest) = even.as_chunks::<64>();
+    let (odd, odd_rest) = odd.as_chunks::<64>();
+    let (even_rest, odd_rest) = (even_rest.as_chunks::<32>().0, odd_rest.as_chunks::<32>().0);
     for (row, sum) in rows.chunks_exact(row_bytes).zip(sums) {
-        let (row, rest) = row.as_chunks::<128>();
-        let (rest, _) = rest.as_chunks::<32>();
+        let (row, rest) = row.as_chunks::<64>();
         let mut total = _mm256_setzero_si256();
         for ((row, even), odd) in row.iter().zip(even).zip(odd) {
             if AHEAD {
                 prefetch(ahead);
-                prefetch(ahead.wrapping_add(64));
-                ahead = ahead.wrapping_add(128);
+                ahead = ahead.wrapping_add(64);
             }
-            let (row, _) = row.as_chunks::<32>();
-            let (even, _) = even.as_chunks::<32>();
-            let (odd, _) = odd.as_chunks::<32>();
+            let (row, even, odd) =
+                (row.as_chunks::<32>().0, even.as_chunks::<32>().0, odd.as_chunks::<32>().0);
             let mut products = _mm256_setzero_si256();
             for ((row, even), odd) in row.iter().zip(even).zip(odd) {
                 products = _mm256_add_epi16(products, nibble_products_256(row, even, odd));
             }
             total = _mm256_add_epi32(total, _mm256_madd_epi16(products, ones));
         }
-        if !rest.is_empty() {
-            let mut products = _mm256_setzero_si256();
-            for (i, ((row, even), odd)) in rest.iter().zip(even_rest).zip(odd_rest).enumerate() {
-                if AHEAD {
-                    if i % 2 == 0 {
-                        prefetch(ahead);
-                    }
-                    ahead = ahead.wrapping_add(32);
-                }
-                products = _mm256_add_epi16(products, nibble_products_256(row, even, odd));
+        // Half of that, if the row is of an odd number of units.
+        if let ([row], [even], [odd]) = (rest.as_chunks::<32>().0, even_rest, odd_rest) {
+            if AHEAD {
+                prefetch(ahead);
+                ahead = ahead.wrapping_add(32);
             }
+            let products = nibble_products_256(row, even, odd);
             total = _mm256_add_epi32(total, _mm256_madd_epi16(products, ones));
         }
         *sum = sum_epi32(total);
@@ -216,33 +208,27 @@ fn nibble_dots_avx512_of<const AHEAD: bool>(
 ) {
     let row_bytes = even.len();
     let ones = _mm512_set1_epi16(1);
+    let (even, even_rest) = even.as_chunks::<64>();
+    let (odd, odd_rest) = odd.as_chunks::<64>();
+    let (even_rest, odd_rest) = (even_rest.as_chunks::<32>().0, odd_rest.as_chunks::<32>().0);
     for (row, sum) in rows.chunks_exact(row_bytes).zip(sums) {
+        let (row, rest) = row.as_chunks::<64>();
         let mut total = _mm512_setzero_si512();
-        // As many bytes as have products that 16-bit lanes can add up.
-        let weights = even.chunks(256).zip(odd.chunks(256));
-        for (row, (even, odd)) in row.chunks(256).zip(weights) {
-            let (row, row_rest) = row.as_chunks::<64>();
-            let (even, even_rest) = even.as_chunks::<64>();
-            let (odd, odd_rest) = odd.as_chunks::<64>();
-            let mut products = _mm512_setzero_si512();
-            for ((row, even), odd) in row.iter().zip(even).zip(odd) {
-                if AHEAD {
-                    prefetch(ahead);
-                    ahead = ahead.wrapping_add(64);
-                }
-                products = _mm512_add_epi16(products, nibble_products_512(row, even, odd));
+        for ((row, even), odd) in row.iter().zip(even).zip(odd) {
+            if AHEAD {
+                prefetch(ahead);
+                ahead = ahead.wrapping_add(64);
             }
-            // Half a register, if the row is of an odd number of units.
-            if let ([row], [even], [odd]) =
-                (row_rest.as_chunks::<32>().0, even_rest.as_chunks::<32>().0, odd_rest.as_chunks::<32>().0)
-            {
-                if AHEAD {
-                    prefetch(ahead);
-                    ahead = ahead.wrapping_add(32);
-                }
-                let half = _mm512_zextsi256_si512(nibble_products_256(row, even, odd));
-                products = _mm512_add_epi16(products, half);
+            let products = nibble_products_512(row, even, odd);
+            total = _mm512_add_epi32(total, _mm512_madd_epi16(products, ones));
+        }
+        // Half a register, if the row is of an odd number of units.
+        if let ([row], [even], [odd]) = (rest.as_chunks::<32>().0, even_rest, odd_rest) {
+            if AHEAD {
+                prefetch(ahead);
+                ahead = ahead.wrapping_add(32);
             }
+            let products = _mm512_zextsi256_si512(nibble_products_256(row, even, odd));
             total = _mm512_add_epi32(total, _mm512_madd_epi16(products, ones));
         }
         let (low, high) = halves(total);
