@@ -527,7 +527,15 @@ fn byte_sad_avx512(coarse: &[u8], fine: &[u8], even: &[u8], odd: &[u8]) -> u32 {
     for ((coarse, fine), (even, odd)) in coarse.iter().zip(fine).zip(even.iter().zip(odd)) {
         total = _mm512_add_epi64(total, byte_differences_512(coarse, fine, even, odd));
     }
+    if let ([coarse], [fine], [even], [odd]) = (
+        coarse_rest.as_chunks::<32>().0,
+        fine_rest.as_chunks::<32>().0,
+        even_rest.as_chunks::<32>().0,
+        odd_rest.as_chunks::<32>().0,
+    ) {
+        let half = _mm512_zextsi256_si512(byte_differences_256(coarse, fine, even, odd));
+        total = _mm512_add_epi64(total, half);
+    }
     let (low, high) = halves(total);
-    let rest = byte_sad_avx2(coarse_rest, fine_rest, even_rest, odd_rest);
-    sum_of_differences(_mm256_add_epi64(low, high)) + rest
+    sum_of_differences(_mm256_add_epi64(low, high))
 }
