@@ -13,6 +13,7 @@
 #![deny(unsafe_code)]
 #![deny(missing_docs)]
 
+pub mod codes;
 pub mod distance;
 pub mod element;
 pub mod error;
