@@ -10,9 +10,11 @@
 
 use pgrx::prelude::*;
 
+mod am;
 mod error;
 mod operators;
 mod postgres;
+mod storage;
 mod types;
 
 // Not pg_module_magic!(name, version), which in pgrx 0.18.1 makes the version the name.
@@ -37,6 +39,8 @@ extension_sql_file!("../sql/aggregates.sql", name = "aggregates", requires = ["f
 extension_sql_file!("../sql/casts.sql", name = "casts", requires = ["functions"]);
 extension_sql_file!("../sql/operators.sql", name = "operators", requires = ["functions"]);
 extension_sql_file!("../sql/operator_classes.sql", name = "operator_classes", requires = ["operators"]);
+
+extension_sql_file!("../sql/access_method.sql", name = "access_method", requires = ["operators"]);
 
 /// The instruction set that the distance kernels use here: `avx512`, `avx2`, `neon` or `portable`.
 #[pg_extern(sql = false)]

@@ -87,3 +87,35 @@ pub(crate) fn save_error(fcinfo: pg_sys::FunctionCallInfo, error: &VectorError) 
     }
     true
 }
+
+/// Lets VACUUM sleep as its cost limit asks, and answer interrupts.
+pub(crate) fn vacuum_delay_point() {
+    // SAFETY: called without locks, from VACUUM.
+    unsafe {
+        #[cfg(feature = "pg18")]
+        pg_sys::vacuum_delay_point(false);
+        #[cfg(not(feature = "pg18"))]
+        pg_sys::vacuum_delay_point();
+    }
+}
+
+/// Whether changes of a relation have to be logged; PostgreSQL's macro `RelationNeedsWAL`, from rel.h.
+pub(crate) fn relation_needs_wal(relation: pg_sys::Relation) -> bool {
+    /// WAL_LEVEL_REPLICA, from xlog.h
+    const REPLICA: c_int = 1;
+    /// InvalidSubTransactionId, from c.h
+    const NONE: pg_sys::SubTransactionId = 0;
+    unsafe extern "C" {
+        static wal_level: c_int;
+    }
+    // SAFETY: the relation is open; the setting does not change while the server runs.
+    unsafe {
+        let is_permanent = (*(*relation).rd_rel).relpersistence == pg_sys::RELPERSISTENCE_PERMANENT as c_char;
+        #[cfg(feature = "pg15")]
+        let new_file = (*relation).rd_firstRelfilenodeSubid;
+        #[cfg(not(feature = "pg15"))]
+        let new_file = (*relation).rd_firstRelfilelocatorSubid;
+        let is_old = (*relation).rd_createSubid == NONE && new_file == NONE;
+        is_permanent && (wal_level >= REPLICA || is_old)
+    }
+}

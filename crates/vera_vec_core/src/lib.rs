@@ -5,10 +5,13 @@
 //! * [`text`], [`wire`]: the text and binary forms
 //! * [`metric`]: the distances ([`Metric`]): formulas, ranges, NaN rules
 //! * [`distance`]: the kernels that compute them, chosen for the CPU at run time
+//! * [`codes`]: short codes of vectors, and lower bounds of distances from them
+//! * [`page`]: the pages of an index, over byte slices
+//! * [`search`]: which rows to look at, and in which order
 //! * [`error`]: everything that can be wrong with a value, and what the user is told
 //!
 //! Everything here works on slices and integers, so that it can be tested, fuzzed and measured without a
-//! server. Nothing here reads the environment, and only [`distance`] contains unsafe code.
+//! server. Nothing here reads the environment, and only [`distance`] and [`codes::kernels`] contain unsafe code.
 
 #![deny(unsafe_code)]
 #![deny(missing_docs)]
@@ -18,6 +21,8 @@ pub mod distance;
 pub mod element;
 pub mod error;
 pub mod metric;
+pub mod page;
+pub mod search;
 pub mod text;
 pub mod vector;
 pub mod wire;

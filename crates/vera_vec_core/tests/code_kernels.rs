@@ -70,7 +70,7 @@ fn interleaved<T: Copy>(even: &[T], odd: &[T]) -> Vec<T> {
 struct Weights {
     dot: [Vec<i8>; 2],
     sad: [Vec<u8>; 2],
-    byte_dot: [Vec<i16>; 2],
+    level_dot: [Vec<i16>; 2],
 }
 
 impl Weights {
@@ -82,15 +82,15 @@ impl Weights {
         Self {
             dot: some(127).map(|weights| weights.into_iter().map(|w| w as i8).collect()),
             sad: some(127).map(|weights| weights.into_iter().map(|w| (w + 127) as u8).collect()),
-            byte_dot: some(4095).map(|weights| weights.into_iter().map(|w| w as i16).collect()),
+            level_dot: some(4095).map(|weights| weights.into_iter().map(|w| w as i16).collect()),
         }
     }
 
-    fn all(row_bytes: usize, dot: [i8; 2], sad: [u8; 2], byte_dot: [i16; 2]) -> Self {
+    fn all(row_bytes: usize, dot: [i8; 2], sad: [u8; 2], level_dot: [i16; 2]) -> Self {
         Self {
             dot: dot.map(|w| vec![w; row_bytes]),
             sad: sad.map(|w| vec![w; row_bytes]),
-            byte_dot: byte_dot.map(|w| vec![w; row_bytes]),
+            level_dot: level_dot.map(|w| vec![w; row_bytes]),
         }
     }
 
@@ -101,8 +101,17 @@ impl Weights {
         Self {
             dot: [0, 1].map(|first| weights(first).into_iter().map(|s| (127 * s) as i8).collect()),
             sad: [0, 1].map(|first| weights(first).into_iter().map(|s| (s.max(0) * 255) as u8).collect()),
-            byte_dot: [0, 1].map(|first| weights(first).into_iter().map(|s| 4095 * s).collect()),
+            level_dot: [0, 1].map(|first| weights(first).into_iter().map(|s| 4095 * s).collect()),
         }
+    }
+}
+
+/// The level that an 8-bit code stands for: 2k − 255, with steps of 14 instead of 2 from ±231 on.
+fn level(code: u8) -> i64 {
+    match i64::from(code) {
+        code @ 240.. => 231 + 14 * (code - 240),
+        code @ ..16 => -231 - 14 * (15 - code),
+        code => 2 * code - 255,
     }
 }
 
@@ -117,9 +126,9 @@ fn check(planes: [&[u8]; 2], count: usize, weights: &Weights) {
     let [even_sad, odd_sad] = &weights.sad;
     let expected_sads = sads(rows, even_sad, odd_sad);
     let all_codes = codes(&coarse[..row_bytes], &fine[..row_bytes]);
-    let [even_byte, odd_byte] = &weights.byte_dot;
-    let expected_byte_dot: i64 = (all_codes.iter().zip(interleaved(even_byte, odd_byte)))
-        .map(|(&code, weight)| i64::from(code) * i64::from(weight))
+    let [even_byte, odd_byte] = &weights.level_dot;
+    let expected_level_dot: i64 = (all_codes.iter().zip(interleaved(even_byte, odd_byte)))
+        .map(|(&code, weight)| level(code) * i64::from(weight))
         .sum();
     let expected_byte_sad: u32 = (all_codes.iter().zip(interleaved(even_sad, odd_sad)))
         .map(|(&code, weight)| u32::from(code.abs_diff(weight)))
@@ -136,8 +145,8 @@ fn check(planes: [&[u8]; 2], count: usize, weights: &Weights) {
             assert_eq!(sums, expected_sads, "nibble_sads, {}", what());
         }
         let (coarse, fine) = (&coarse[..row_bytes], &fine[..row_bytes]);
-        let sum = kernels.byte_dot(coarse, fine, even_byte, odd_byte);
-        assert_eq!(sum, expected_byte_dot, "byte_dot, {}", what());
+        let sum = kernels.level_dot(coarse, fine, even_byte, odd_byte);
+        assert_eq!(sum, expected_level_dot, "level_dot, {}", what());
         let sum = kernels.byte_sad(coarse, fine, even_sad, odd_sad);
         assert_eq!(sum, expected_byte_sad, "byte_sad, {}", what());
     }
@@ -176,7 +185,7 @@ fn ends_of_the_ranges() {
         let alternating: Vec<u8> = [0xf0, 0x0f].into_iter().cycle().take(2 * row_bytes).collect();
         let (zeros, ones) = (vec![0; 2 * row_bytes], vec![0xff; 2 * row_bytes]);
         let mut all_weights = vec![Weights::alternating(row_bytes)];
-        for (dot, sad, byte_dot) in [
+        for (dot, sad, level_dot) in [
             ([127, 127], [255, 255], [4095, 4095]),
             ([-127, -127], [0, 0], [-4095, -4095]),
             ([127, -127], [255, 0], [4095, -4095]),
@@ -184,7 +193,7 @@ fn ends_of_the_ranges() {
             ([-128, -128], [0, 255], [i16::MIN, i16::MIN]),
             ([-128, 127], [128, 127], [i16::MIN, i16::MAX]),
         ] {
-            all_weights.push(Weights::all(row_bytes, dot, sad, byte_dot));
+            all_weights.push(Weights::all(row_bytes, dot, sad, level_dot));
         }
         for weights in &all_weights {
             for coarse in [&zeros, &ones, &alternating] {
@@ -205,7 +214,7 @@ fn dimensions_that_no_vector_has_contribute_nothing() {
         kernels.nibble_dots(&planes, &weights.dot[0], &weights.dot[1], null(), &mut dot);
         kernels.nibble_sads(&planes, &sads, &sads, null(), &mut sad);
         assert_eq!((dot, sad), ([0], [0]));
-        assert_eq!(kernels.byte_dot(&planes, &planes, &weights.byte_dot[0], &weights.byte_dot[1]), 0);
+        assert_eq!(kernels.level_dot(&planes, &planes, &weights.level_dot[0], &weights.level_dot[1]), 0);
         assert_eq!(kernels.byte_sad(&planes, &planes, &[0; 64], &[0; 64]), 0);
     }
 }
@@ -217,7 +226,7 @@ fn empty_rows_have_sums_of_zero() {
         kernels.nibble_dots(&[], &[], &[], null(), &mut dots);
         kernels.nibble_sads(&[], &[], &[], null(), &mut sads);
         assert_eq!((dots, sads), ([0, 0], [0, 0]));
-        assert_eq!(kernels.byte_dot(&[], &[], &[], &[]), 0);
+        assert_eq!(kernels.level_dot(&[], &[], &[], &[]), 0);
         assert_eq!(kernels.byte_sad(&[], &[], &[], &[]), 0);
     }
 }
@@ -253,7 +262,7 @@ fn lengths_that_contradict_each_other_panic() {
         assert!(dots(2 * MAX_ROW_BYTES, MAX_ROW_BYTES + 32, MAX_ROW_BYTES + 32, 1));
         let bytes_of = |coarse: usize, fine: usize, even: usize, odd: usize| {
             let run = || {
-                kernels.byte_dot(&bytes[..coarse], &bytes[..fine], &i16s[..even], &i16s[..odd]);
+                kernels.level_dot(&bytes[..coarse], &bytes[..fine], &i16s[..even], &i16s[..odd]);
             };
             let dot = panics(&run);
             let run = || {

@@ -5,24 +5,20 @@
 
 #[cfg(target_arch = "aarch64")]
 use std::arch::aarch64::{
-    int32x4_t, uint8x16_t, uint32x4_t, vabdq_u8, vaddlvq_s32, vaddq_s32, vaddvq_s32, vaddvq_u32, vandq_u8,
-    vdupq_n_s32, vdupq_n_u8, vdupq_n_u32, vget_low_s8, vget_low_s16, vget_low_u8, vld1q_s8, vld1q_s16,
-    vld1q_u8, vmlal_high_s8, vmlal_high_s16, vmlal_s8, vmlal_s16, vmovl_high_u8, vmovl_u8, vmull_s8,
-    vorrq_u8, vpadalq_s16, vpadalq_u8, vpadalq_u16, vpaddlq_u8, vreinterpretq_s8_u8, vreinterpretq_s16_u16,
-    vshlq_n_u8, vshrq_n_u8, vsliq_n_u8, vsriq_n_u8,
+    int32x4_t, uint8x16_t, uint32x4_t, vabdq_u8, vaddq_s32, vaddvq_s32, vaddvq_u32, vandq_u8, vdupq_n_s32,
+    vdupq_n_u8, vdupq_n_u32, vget_low_s8, vld1q_s8, vld1q_u8, vmlal_high_s8, vmlal_s8, vmull_s8, vorrq_u8,
+    vpadalq_s16, vpadalq_u8, vpadalq_u16, vpaddlq_u8, vreinterpretq_s8_u8, vshlq_n_u8, vshrq_n_u8,
+    vsliq_n_u8, vsriq_n_u8,
 };
 
 #[cfg(not(target_arch = "aarch64"))]
 use emulated::*;
-
-use super::BYTE_DOT_BLOCK;
 
 #[cfg(target_arch = "aarch64")]
 pub(super) static NEON: super::CodeKernels = super::CodeKernels {
     level: super::CodeLevel::Neon,
     nibble_dots,
     nibble_sads,
-    byte_dot,
     byte_sad,
     loops: super::portable::loops!("neon"),
 };
@@ -116,46 +112,6 @@ fn codes(coarse: &[u8; 16], fine: &[u8; 16]) -> (uint8x16_t, uint8x16_t) {
     (vsliq_n_u8::<4>(fine, coarse), vsriq_n_u8::<4>(coarse, fine))
 }
 
-/// Products of 16 codes and weights, added to the 8 lanes that are there, two to each.
-#[inline]
-#[cfg_attr(target_arch = "aarch64", target_feature(enable = "neon"))]
-fn add_code_products(sums: [int32x4_t; 2], codes: uint8x16_t, weights: &[i16; 16]) -> [int32x4_t; 2] {
-    let (weights, _) = weights.as_chunks::<8>();
-    // SAFETY: as many numbers are there as are loaded.
-    let (weights, more_weights) = unsafe { (vld1q_s16(weights[0].as_ptr()), vld1q_s16(weights[1].as_ptr())) };
-    let first = vreinterpretq_s16_u16(vmovl_u8(vget_low_u8(codes)));
-    let second = vreinterpretq_s16_u16(vmovl_high_u8(codes));
-    let [a, b] = sums;
-    let a = vmlal_s16(a, vget_low_s16(first), vget_low_s16(weights));
-    let b = vmlal_high_s16(b, first, weights);
-    let a = vmlal_s16(a, vget_low_s16(second), vget_low_s16(more_weights));
-    let b = vmlal_high_s16(b, second, more_weights);
-    [a, b]
-}
-
-#[cfg_attr(target_arch = "aarch64", target_feature(enable = "neon"))]
-fn byte_dot(coarse: &[u8], fine: &[u8], even: &[i16], odd: &[i16]) -> i64 {
-    let mut total = 0;
-    let planes = coarse.chunks(BYTE_DOT_BLOCK).zip(fine.chunks(BYTE_DOT_BLOCK));
-    let weights = even.chunks(BYTE_DOT_BLOCK).zip(odd.chunks(BYTE_DOT_BLOCK));
-    for ((coarse, fine), (even, odd)) in planes.zip(weights) {
-        // 16 lanes, more than BYTE_DOT_BLOCK asks for.
-        let mut low_sums = [vdupq_n_s32(0); 2];
-        let mut high_sums = [vdupq_n_s32(0); 2];
-        let planes = coarse.as_chunks::<16>().0.iter().zip(fine.as_chunks::<16>().0);
-        let weights = even.as_chunks::<16>().0.iter().zip(odd.as_chunks::<16>().0);
-        for ((coarse, fine), (even, odd)) in planes.zip(weights) {
-            let (low, high) = codes(coarse, fine);
-            low_sums = add_code_products(low_sums, low, even);
-            high_sums = add_code_products(high_sums, high, odd);
-        }
-        for (low, high) in low_sums.into_iter().zip(high_sums) {
-            total += vaddlvq_s32(vaddq_s32(low, high));
-        }
-    }
-    total
-}
-
 #[cfg_attr(target_arch = "aarch64", target_feature(enable = "neon"))]
 fn byte_sad(coarse: &[u8], fine: &[u8], even: &[u8], odd: &[u8]) -> u32 {
     let mut total = vdupq_n_u32(0);
@@ -186,10 +142,6 @@ mod emulated {
         // SAFETY: the caller's.
         unsafe { from.cast::<[i8; 16]>().read_unaligned() }
     }
-    pub(super) unsafe fn vld1q_s16(from: *const i16) -> [i16; 8] {
-        // SAFETY: the caller's.
-        unsafe { from.cast::<[i16; 8]>().read_unaligned() }
-    }
     pub(super) fn vdupq_n_u8(value: u8) -> [u8; 16] {
         [value; 16]
     }
@@ -202,16 +154,7 @@ mod emulated {
     pub(super) fn vreinterpretq_s8_u8(a: [u8; 16]) -> [i8; 16] {
         a.map(u8::cast_signed)
     }
-    pub(super) fn vreinterpretq_s16_u16(a: [u16; 8]) -> [i16; 8] {
-        a.map(u16::cast_signed)
-    }
     pub(super) fn vget_low_s8(a: [i8; 16]) -> [i8; 8] {
-        from_fn(|i| a[i])
-    }
-    pub(super) fn vget_low_u8(a: [u8; 16]) -> [u8; 8] {
-        from_fn(|i| a[i])
-    }
-    pub(super) fn vget_low_s16(a: [i16; 8]) -> [i16; 4] {
         from_fn(|i| a[i])
     }
     pub(super) fn vandq_u8(a: [u8; 16], b: [u8; 16]) -> [u8; 16] {
@@ -234,12 +177,6 @@ mod emulated {
     pub(super) fn vsriq_n_u8<const N: i32>(a: [u8; 16], b: [u8; 16]) -> [u8; 16] {
         from_fn(|i| b[i] >> N | a[i] & !(0xff >> N))
     }
-    pub(super) fn vmovl_u8(a: [u8; 8]) -> [u16; 8] {
-        a.map(u16::from)
-    }
-    pub(super) fn vmovl_high_u8(a: [u8; 16]) -> [u16; 8] {
-        from_fn(|i| u16::from(a[i + 8]))
-    }
     pub(super) fn vmull_s8(a: [i8; 8], b: [i8; 8]) -> [i16; 8] {
         from_fn(|i| i16::from(a[i]) * i16::from(b[i]))
     }
@@ -248,12 +185,6 @@ mod emulated {
     }
     pub(super) fn vmlal_high_s8(sum: [i16; 8], a: [i8; 16], b: [i8; 16]) -> [i16; 8] {
         from_fn(|i| sum[i] + i16::from(a[i + 8]) * i16::from(b[i + 8]))
-    }
-    pub(super) fn vmlal_s16(sum: [i32; 4], a: [i16; 4], b: [i16; 4]) -> [i32; 4] {
-        from_fn(|i| sum[i] + i32::from(a[i]) * i32::from(b[i]))
-    }
-    pub(super) fn vmlal_high_s16(sum: [i32; 4], a: [i16; 8], b: [i16; 8]) -> [i32; 4] {
-        from_fn(|i| sum[i] + i32::from(a[i + 4]) * i32::from(b[i + 4]))
     }
     pub(super) fn vabdq_u8(a: [u8; 16], b: [u8; 16]) -> [u8; 16] {
         from_fn(|i| a[i].abs_diff(b[i]))
@@ -278,9 +209,6 @@ mod emulated {
     }
     pub(super) fn vaddvq_u32(a: [u32; 4]) -> u32 {
         a.iter().sum()
-    }
-    pub(super) fn vaddlvq_s32(a: [i32; 4]) -> i64 {
-        a.map(i64::from).iter().sum()
     }
 }
 
@@ -336,12 +264,6 @@ mod tests {
                 assert_eq!(
                     super::byte_sad(coarse, &fine, &even, &odd),
                     portable.byte_sad(coarse, &fine, &even, &odd)
-                );
-                let wide = |weights: &[i8]| weights.iter().map(|&w| i16::from(w) * 256).collect::<Vec<_>>();
-                let (even, odd) = (wide(&even_i8), wide(&odd_i8));
-                assert_eq!(
-                    super::byte_dot(coarse, &fine, &even, &odd),
-                    portable.byte_dot(coarse, &fine, &even, &odd)
                 );
             }
         }

@@ -17,6 +17,7 @@
 #[cfg(any(target_arch = "aarch64", test))]
 mod aarch64;
 pub mod bounds;
+pub mod levels;
 mod portable;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
@@ -31,12 +32,6 @@ pub const ROW_UNIT: usize = 32;
 
 /// Bytes of the longest row of a plane.
 pub const MAX_ROW_BYTES: usize = MAX_DIM.div_ceil(2 * ROW_UNIT) * ROW_UNIT;
-
-/// Bytes of a plane's row that [`CodeKernels::byte_dot`] adds up in 32 bits before the sum moves on to 64.
-///
-/// These are 2,048 products, none greater in magnitude than 255 · 2¹⁵. Kernels spread them evenly over at least 8
-/// lanes: 256 · 255 · 2¹⁵ is less than 2³¹. So no weight can make a lane overflow.
-const BYTE_DOT_BLOCK: usize = 1024;
 
 /// An instruction set that the kernels are compiled for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -73,7 +68,6 @@ impl CodeLevel {
 // functions may rely on for their results, but not for soundness.
 type NibbleDots = unsafe fn(&[u8], &[i8], &[i8], *const u8, &mut [i32]);
 type NibbleSads = unsafe fn(&[u8], &[u8], &[u8], *const u8, &mut [u32]);
-type ByteDot = unsafe fn(&[u8], &[u8], &[i16], &[i16]) -> i64;
 type ByteSad = unsafe fn(&[u8], &[u8], &[u8], &[u8]) -> u32;
 
 /// The kernels of one [`CodeLevel`].
@@ -84,7 +78,6 @@ pub struct CodeKernels {
     level: CodeLevel,
     nibble_dots: NibbleDots,
     nibble_sads: NibbleSads,
-    byte_dot: ByteDot,
     byte_sad: ByteSad,
     loops: portable::Loops,
 }
@@ -166,22 +159,23 @@ impl CodeKernels {
         unsafe { (self.nibble_sads)(rows, even, odd, ahead, sums) }
     }
 
-    /// Inner product of weights and 8-bit codes: the sum of `even[j]` · code(2j) + `odd[j]` · code(2j + 1).
+    /// Inner product of weights and the levels of 8-bit codes: the sum of `even[j]` · level(2j) + `odd[j]` · level(2j + 1),
+    /// for levels see [`levels::fine_level`]. Weights are from −4095 to 4095.
     ///
     /// # Panics
     /// If the slices are of different lengths, of no multiple of [`ROW_UNIT`] or longer than [`MAX_ROW_BYTES`].
     #[inline]
-    pub fn byte_dot(&self, coarse: &[u8], fine: &[u8], even: &[i16], odd: &[i16]) -> i64 {
+    pub fn level_dot(&self, coarse: &[u8], fine: &[u8], even: &[i16], odd: &[i16]) -> i64 {
         checked_planes(coarse, fine, even.len(), odd.len());
         // SAFETY: as in nibble_dots.
-        unsafe { (self.byte_dot)(coarse, fine, even, odd) }
+        unsafe { (self.loops.level_dot)(coarse, fine, even, odd) }
     }
 
     /// Sum of absolute differences between weights and 8-bit codes: of |code(2j) − `even[j]`| and
     /// |code(2j + 1) − `odd[j]`|.
     ///
     /// # Panics
-    /// As [`byte_dot`](Self::byte_dot).
+    /// As [`level_dot`](Self::level_dot).
     #[inline]
     pub fn byte_sad(&self, coarse: &[u8], fine: &[u8], even: &[u8], odd: &[u8]) -> u32 {
         checked_planes(coarse, fine, even.len(), odd.len());

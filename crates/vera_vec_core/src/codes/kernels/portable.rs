@@ -2,12 +2,13 @@
 //! level; and for every level, bounds and the filter of keys.
 
 use super::bounds::{BoundParams, RotatedRows};
-use super::{BYTE_DOT_BLOCK, CodeKernels, CodeLevel, prefetch};
+use super::{CodeKernels, CodeLevel, prefetch};
 
 /// Keys that are compared before any of them is looked at.
 const BLOCK: u32 = 64;
 
 pub(super) type Keys = unsafe fn(&[i32], &RotatedRows<'_>, &BoundParams, &mut [i32]);
+pub(super) type LevelDot = unsafe fn(&[u8], &[u8], &[i16], &[i16]) -> i64;
 pub(super) type CollectAtMost = unsafe fn(&[i32], u32, i32, &mut Vec<(i32, u32)>);
 
 /// The kernels that are written once and compiled for each level.
@@ -16,6 +17,7 @@ pub(super) struct Loops {
     pub(super) l2_keys: Keys,
     pub(super) inner_product_keys: Keys,
     pub(super) cosine_keys: Keys,
+    pub(super) level_dot: LevelDot,
     pub(super) collect_at_most: CollectAtMost,
 }
 
@@ -23,7 +25,7 @@ pub(super) struct Loops {
 macro_rules! loops {
     ($($features:literal)?) => {{
         use $crate::codes::kernels::bounds::{self, BoundParams, RotatedRows};
-        use $crate::codes::kernels::portable;
+        use $crate::codes::kernels::{levels, portable};
         $(#[target_feature(enable = $features)])?
         fn l2_keys(sums: &[i32], rows: &RotatedRows<'_>, params: &BoundParams, keys: &mut [i32]) {
             bounds::keys::<bounds::L2>(sums, rows, params, keys);
@@ -40,13 +42,17 @@ macro_rules! loops {
         fn collect_at_most(keys: &[i32], first: u32, limit: i32, out: &mut Vec<(i32, u32)>) {
             portable::collect_at_most(keys, first, limit, out);
         }
-        portable::Loops { l2_keys, inner_product_keys, cosine_keys, collect_at_most }
+        $(#[target_feature(enable = $features)])?
+        fn level_dot(coarse: &[u8], fine: &[u8], even: &[i16], odd: &[i16]) -> i64 {
+            levels::level_dot(coarse, fine, even, odd)
+        }
+        portable::Loops { l2_keys, inner_product_keys, cosine_keys, level_dot, collect_at_most }
     }};
 }
 pub(super) use loops;
 
 pub(super) static PORTABLE: CodeKernels =
-    CodeKernels { level: CodeLevel::Portable, nibble_dots, nibble_sads, byte_dot, byte_sad, loops: loops!() };
+    CodeKernels { level: CodeLevel::Portable, nibble_dots, nibble_sads, byte_sad, loops: loops!() };
 
 fn nibble_dots(rows: &[u8], even: &[i8], odd: &[i8], ahead: *const u8, sums: &mut [i32]) {
     let row_bytes = even.len();
@@ -80,26 +86,6 @@ fn prefetch_row(ahead: *const u8, offset: usize, row_bytes: usize) {
             prefetch(ahead.wrapping_add(offset + i));
         }
     }
-}
-
-fn byte_dot(coarse: &[u8], fine: &[u8], even: &[i16], odd: &[i16]) -> i64 {
-    let mut total = 0;
-    let planes = coarse.chunks(BYTE_DOT_BLOCK).zip(fine.chunks(BYTE_DOT_BLOCK));
-    let weights = even.chunks(BYTE_DOT_BLOCK).zip(odd.chunks(BYTE_DOT_BLOCK));
-    for ((coarse, fine), (even, odd)) in planes.zip(weights) {
-        // One sum for each nibble of a unit, so that lanes are no fewer than BYTE_DOT_BLOCK asks for.
-        let mut sums = [0i32; 8];
-        let planes = coarse.as_chunks::<8>().0.iter().zip(fine.as_chunks::<8>().0);
-        let weights = even.as_chunks::<8>().0.iter().zip(odd.as_chunks::<8>().0);
-        for ((coarse, fine), (even, odd)) in planes.zip(weights) {
-            for i in 0..8 {
-                let (low, high) = codes(coarse[i], fine[i]);
-                sums[i] += i32::from(even[i]) * i32::from(low) + i32::from(odd[i]) * i32::from(high);
-            }
-        }
-        total += sums.map(i64::from).iter().sum::<i64>();
-    }
-    total
 }
 
 fn byte_sad(coarse: &[u8], fine: &[u8], even: &[u8], odd: &[u8]) -> u32 {

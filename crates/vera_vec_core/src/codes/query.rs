@@ -1,0 +1,157 @@
+//! A query, whatever the metric and whatever may be wrong with it.
+
+use super::encode::Encoder;
+use super::kernels::{CodeKernels, key_of, value_of};
+use super::rotated::RotatedQuery;
+use super::taxicab::TaxicabQuery;
+use super::{CodeKind, RowState, row_bytes};
+use crate::Metric;
+use crate::page::ScanPage;
+
+/// Gives lower bounds of the distances between one query vector and rows of an index.
+///
+/// Bounds are *keys*: integers that order as the distances they stand for do. See [`Query::distance`].
+#[derive(Debug)]
+pub struct Query {
+    metric: Metric,
+    kernels: &'static CodeKernels,
+    bounds: Bounds,
+}
+
+#[derive(Debug)]
+enum Bounds {
+    Rotated(RotatedQuery),
+    Taxicab(TaxicabQuery),
+    /// The same for every row whose vector is not NULL.
+    Constant(i32),
+}
+
+/// A row whose codes have both been read.
+#[derive(Debug, Clone, Copy)]
+pub struct Refined<'a> {
+    /// As in [`super::EncodedRow`]
+    pub constants: [f32; 5],
+    /// As in [`super::EncodedRow`]
+    pub fine_constants: [f32; 3],
+    /// High nibbles
+    pub coarse: &'a [u8],
+    /// Low nibbles
+    pub fine: &'a [u8],
+}
+
+/// The key of NaN, which PostgreSQL orders after all numbers.
+pub(super) const NAN_KEY: i32 = 0x7FC0_0000;
+/// The key of a NULL distance.
+const NULL_KEY: i32 = i32::MAX - 1;
+
+impl Query {
+    /// The key of a slot without a row, above all others.
+    pub const FREE: i32 = i32::MAX;
+
+    /// Prepares a query; NULL is None. The encoder must be of the kind of codes that the metric has.
+    pub fn new(metric: Metric, encoder: &Encoder, query: Option<&[f32]>) -> Self {
+        debug_assert_eq!(CodeKind::of(metric), encoder.kind());
+        let bounds = match query {
+            None => Bounds::Constant(NULL_KEY),
+            Some(query) if metric == Metric::Cosine && query.iter().all(|&component| component == 0.0) => {
+                Bounds::Constant(NAN_KEY)
+            }
+            // Whether other dimensions are an error is for the operator to say.
+            Some(query) if query.len() != encoder.dimensions() => Bounds::Constant(key_of(f32::NEG_INFINITY)),
+            Some(query) => {
+                let bytes = row_bytes(query.len());
+                let bounded = match encoder.kind() {
+                    CodeKind::Rotated => {
+                        RotatedQuery::new(metric, encoder, bytes, query).map(Bounds::Rotated)
+                    }
+                    CodeKind::Taxicab => TaxicabQuery::new(encoder, bytes, query).map(Bounds::Taxicab),
+                };
+                bounded.unwrap_or(Bounds::Constant(key_of(f32::NEG_INFINITY)))
+            }
+        };
+        Self { metric, kernels: CodeKernels::best(), bounds }
+    }
+
+    /// The same with kernels other than the best that the CPU has.
+    #[must_use]
+    pub fn with_kernels(mut self, kernels: &'static CodeKernels) -> Self {
+        self.kernels = kernels;
+        self
+    }
+
+    /// The distance that a key stands for, as the operator's type; None is NULL. Never more than the operator's
+    /// value for the row that the key was made for.
+    pub fn distance(&self, key: i32) -> Option<f64> {
+        match key {
+            NULL_KEY => None,
+            NAN_KEY => Some(f64::NAN),
+            _ if self.metric == Metric::L2 => {
+                let square = f64::from(value_of(key));
+                Some(if square > 0.0 { square.sqrt() } else { square })
+            }
+            _ => Some(f64::from(value_of(key))),
+        }
+    }
+
+    /// Appends to `keys` those of all slots of a page that have ever been used, from coarse codes.
+    ///
+    /// `ahead` is where the next page's bytes are, to be prefetched; or null.
+    pub fn coarse_keys(&mut self, page: &ScanPage<'_>, ahead: *const u8, keys: &mut Vec<i32>) {
+        let start = keys.len();
+        let used = page.used();
+        match &mut self.bounds {
+            Bounds::Constant(key) => keys.resize(start + used, *key),
+            Bounds::Rotated(query) => {
+                keys.resize(start + used, 0);
+                let ahead = page.ahead_of_codes(ahead);
+                query.coarse_keys(
+                    self.kernels,
+                    &page.constants(),
+                    page.coarse_codes(),
+                    ahead,
+                    &mut keys[start..],
+                );
+            }
+            Bounds::Taxicab(query) => {
+                keys.resize(start + used, 0);
+                let ahead = page.ahead_of_codes(ahead);
+                query.coarse_keys(
+                    self.kernels,
+                    &page.constants(),
+                    page.coarse_codes(),
+                    ahead,
+                    &mut keys[start..],
+                );
+            }
+        }
+        if !page.is_plain() {
+            for (key, state) in keys[start..].iter_mut().zip(page.states()) {
+                if let Some(special) = self.key_of_state(state) {
+                    *key = special;
+                }
+            }
+        }
+    }
+
+    /// The key of a row that follows from its state alone, without codes.
+    pub fn key_of_state(&self, state: RowState) -> Option<i32> {
+        match (state, &self.bounds) {
+            (RowState::Free, _) => Some(Self::FREE),
+            (RowState::Null, _) => Some(NULL_KEY),
+            (_, Bounds::Constant(key)) => Some(*key),
+            (RowState::Unbounded, _) => Some(key_of(f32::NEG_INFINITY)),
+            (RowState::Zero, _) if self.metric == Metric::Cosine => Some(NAN_KEY),
+            (RowState::Zero | RowState::Coded, _) => None,
+        }
+    }
+
+    /// The key of a row whose state gives none, from both codes.
+    pub fn fine_key(&mut self, row: &Refined<'_>) -> i32 {
+        let Refined { constants, fine_constants, coarse, fine } = row;
+        match &mut self.bounds {
+            Bounds::Constant(key) => *key,
+            Bounds::Rotated(query) => query.fine_key(self.kernels, constants, fine_constants, coarse, fine),
+            Bounds::Taxicab(query) => query.fine_key(self.kernels, constants, fine_constants, coarse, fine),
+        }
+    }
+}

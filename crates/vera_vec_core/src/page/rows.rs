@@ -1,0 +1,308 @@
+//! Scan pages and fine pages.
+
+use super::layout::ARRAYS;
+use super::{
+    CONTENT, Layout, Page, PageError, PageKind, SPECIAL, bounds, check_kind, get_u16, get_u32, init, narrow,
+    put_bounds, put_u16, put_u32,
+};
+use crate::codes::{EncodedRow, RowState};
+
+const USED: usize = CONTENT;
+const LIVE: usize = CONTENT + 2;
+const SPECIAL_ROWS: usize = CONTENT + 4;
+
+/// Where a row is in the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Tid {
+    /// Block
+    pub block: u32,
+    /// Line pointer, from 1
+    pub offset: u16,
+}
+
+/// Constants, coarse codes, TIDs and states of some rows.
+#[derive(Debug, Clone, Copy)]
+pub struct ScanPage<'a> {
+    page: &'a Page,
+    layout: &'a Layout,
+    used: usize,
+}
+
+impl<'a> ScanPage<'a> {
+    /// A view of a page; it is aligned to 8 bytes at least. Doesn't check the seal.
+    ///
+    /// # Errors
+    /// If it is not such a page.
+    pub fn new(page: &'a Page, layout: &'a Layout) -> Result<Self, PageError> {
+        check_kind(page, PageKind::Scan)?;
+        let view = Self { page, layout, used: usize::from(get_u16(page, USED)) };
+        if view.used > layout.scan_rows || view.live() > view.used || view.special() > view.live() {
+            return Err(PageError::Impossible("number of rows"));
+        }
+        if bounds(page) != (layout.codes + view.used * layout.row_bytes, layout.tids) {
+            return Err(PageError::Impossible("bounds"));
+        }
+        Ok(view)
+    }
+
+    /// Slots that have ever held a row: the first ones.
+    pub fn used(&self) -> usize {
+        self.used
+    }
+
+    /// Slots that hold a row.
+    pub fn live(&self) -> usize {
+        usize::from(get_u16(self.page, LIVE))
+    }
+
+    fn special(&self) -> usize {
+        usize::from(get_u16(self.page, SPECIAL_ROWS))
+    }
+
+    /// Whether there is nothing but used slots in state [`RowState::Coded`].
+    pub fn is_plain(&self) -> bool {
+        self.special() == 0 && self.live() == self.used
+    }
+
+    /// Whether another row fits.
+    pub fn has_room(&self) -> bool {
+        self.live() < self.layout.scan_rows
+    }
+
+    /// The slot for another row: a free one, else the first that has never been used.
+    pub fn free_slot(&self) -> Option<usize> {
+        if self.live() < self.used {
+            let free = self.states().position(|state| state == RowState::Free);
+            if free.is_some() {
+                return free;
+            }
+        }
+        (self.used < self.layout.scan_rows).then_some(self.used)
+    }
+
+    /// The constants of used slots, an array for each; those that the kind of codes doesn't have are empty.
+    pub fn constants(&self) -> [&'a [f32]; 5] {
+        std::array::from_fn(|index| {
+            if index >= self.layout.kind.constants() {
+                return &[][..];
+            }
+            let start = ARRAYS + 4 * index * self.layout.scan_rows;
+            bytemuck::cast_slice(&self.page[start..start + 4 * self.used])
+        })
+    }
+
+    /// The coarse codes of used slots.
+    pub fn coarse_codes(&self) -> &'a [u8] {
+        &self.page[self.layout.codes..self.layout.codes + self.used * self.layout.row_bytes]
+    }
+
+    /// Where a page that begins at `page` has its coarse codes; null stays null.
+    pub(crate) fn ahead_of_codes(&self, page: *const u8) -> *const u8 {
+        if page.is_null() { page } else { page.wrapping_add(self.layout.codes) }
+    }
+
+    /// The coarse code of a used slot.
+    pub fn coarse_code(&self, slot: usize) -> &'a [u8] {
+        let start = self.layout.codes + slot * self.layout.row_bytes;
+        &self.page[start..start + self.layout.row_bytes]
+    }
+
+    /// The constants of a used slot.
+    pub fn row_constants(&self, slot: usize) -> [f32; 5] {
+        self.constants().map(|array| array.get(slot).copied().unwrap_or(0.0))
+    }
+
+    /// The states of used slots.
+    pub fn states(&self) -> impl Iterator<Item = RowState> + use<'a> {
+        let start = self.layout.tids + 6 * self.layout.scan_rows;
+        self.page[start..start + self.used].iter().map(|&number| state_of(number))
+    }
+
+    /// The state of a used slot.
+    pub fn state(&self, slot: usize) -> RowState {
+        state_of(self.page[self.layout.tids + 6 * self.layout.scan_rows + slot])
+    }
+
+    /// The TID of a used slot.
+    pub fn tid(&self, slot: usize) -> Tid {
+        let start = self.layout.tids + 6 * slot;
+        Tid { block: get_u32(self.page, start), offset: get_u16(self.page, start + 4) }
+    }
+
+    /// Checks what [`Self::new`] does not: that counts and states agree.
+    ///
+    /// # Errors
+    /// If they do not.
+    pub fn check_states(&self) -> Result<(), PageError> {
+        let start = self.layout.tids + 6 * self.layout.scan_rows;
+        let numbers = &self.page[start..start + self.used];
+        if numbers.iter().any(|&number| RowState::from_number(number).is_none()) {
+            return Err(PageError::Impossible("state of a row"));
+        }
+        let live = self.states().filter(|&state| state != RowState::Free).count();
+        let special = self.states().filter(|&state| is_special(state)).count();
+        if live != self.live() || special != self.special() {
+            return Err(PageError::Impossible("count of rows"));
+        }
+        Ok(())
+    }
+}
+
+fn is_special(state: RowState) -> bool {
+    !matches!(state, RowState::Free | RowState::Coded)
+}
+
+/// A number that is none, which a sealed page doesn't have, is a row that is always looked at.
+fn state_of(number: u8) -> RowState {
+    RowState::from_number(number).unwrap_or(RowState::Unbounded)
+}
+
+/// A scan page to write to; it has yet to be sealed.
+#[derive(Debug)]
+pub struct ScanPageMut<'a> {
+    page: &'a mut Page,
+    layout: &'a Layout,
+}
+
+impl<'a> ScanPageMut<'a> {
+    /// Makes an empty page.
+    pub fn init(page: &'a mut Page, layout: &'a Layout) -> Self {
+        init(page, PageKind::Scan, layout.codes, layout.tids);
+        Self { page, layout }
+    }
+
+    /// # Errors
+    /// If it is not such a page.
+    pub fn new(page: &'a mut Page, layout: &'a Layout) -> Result<Self, PageError> {
+        ScanPage::new(page, layout)?;
+        Ok(Self { page, layout })
+    }
+
+    fn count(&mut self, offset: usize, change: i32) {
+        let count = i32::from(get_u16(self.page, offset)) + change;
+        put_u16(self.page, offset, u16::try_from(count).unwrap_or(0));
+    }
+
+    fn put_state(&mut self, slot: usize, state: RowState) {
+        self.page[self.layout.tids + 6 * self.layout.scan_rows + slot] = state as u8;
+    }
+
+    fn put_tid(&mut self, slot: usize, tid: Tid) {
+        let start = self.layout.tids + 6 * slot;
+        put_u32(self.page, start, tid.block);
+        put_u16(self.page, start + 4, tid.offset);
+    }
+
+    /// Puts a row into a slot that [`ScanPage::free_slot`] has given.
+    pub fn put(&mut self, slot: usize, row: &EncodedRow, tid: Tid) {
+        let layout = self.layout;
+        let used = usize::from(get_u16(self.page, USED));
+        if slot >= used {
+            put_u16(self.page, USED, narrow(slot + 1));
+            put_bounds(self.page, layout.codes + (slot + 1) * layout.row_bytes, layout.tids);
+        }
+        for (index, constant) in row.constants.iter().take(layout.kind.constants()).enumerate() {
+            let start = ARRAYS + 4 * (index * layout.scan_rows + slot);
+            self.page[start..start + 4].copy_from_slice(&constant.to_ne_bytes());
+        }
+        let start = layout.codes + slot * layout.row_bytes;
+        self.page[start..start + layout.row_bytes].copy_from_slice(&row.coarse);
+        self.put_tid(slot, tid);
+        self.put_state(slot, row.state);
+        self.count(LIVE, 1);
+        self.count(SPECIAL_ROWS, i32::from(is_special(row.state)));
+    }
+
+    /// Frees the slot of a row.
+    pub fn free(&mut self, slot: usize, state: RowState) {
+        self.put_tid(slot, Tid::default());
+        self.put_state(slot, RowState::Free);
+        self.count(LIVE, -1);
+        self.count(SPECIAL_ROWS, -i32::from(is_special(state)));
+    }
+}
+
+/// Fine codes and their constants of some rows.
+#[derive(Debug, Clone, Copy)]
+pub struct FinePage<'a> {
+    page: &'a Page,
+    layout: &'a Layout,
+    used: usize,
+}
+
+impl<'a> FinePage<'a> {
+    /// A view of a page; it is aligned to 8 bytes at least. Doesn't check the seal.
+    ///
+    /// # Errors
+    /// If it is not such a page.
+    pub fn new(page: &'a Page, layout: &'a Layout) -> Result<Self, PageError> {
+        check_kind(page, PageKind::Fine)?;
+        let used = usize::from(get_u16(page, USED));
+        if used > layout.fine_rows {
+            return Err(PageError::Impossible("number of rows"));
+        }
+        if bounds(page) != (layout.fine_codes + used * layout.row_bytes, SPECIAL) {
+            return Err(PageError::Impossible("bounds"));
+        }
+        Ok(Self { page, layout, used })
+    }
+
+    /// Low nibbles and constants of a row; none if its slot has never been used.
+    pub fn row(&self, slot: usize) -> Option<(&'a [u8], [f32; 3])> {
+        if slot >= self.used {
+            return None;
+        }
+        let layout = self.layout;
+        let constants = std::array::from_fn(|index| {
+            if index >= layout.kind.fine_constants() {
+                return 0.0;
+            }
+            let start = ARRAYS + 4 * (index * layout.fine_rows + slot);
+            f32::from_ne_bytes([
+                self.page[start],
+                self.page[start + 1],
+                self.page[start + 2],
+                self.page[start + 3],
+            ])
+        });
+        let start = layout.fine_codes + slot * layout.row_bytes;
+        Some((&self.page[start..start + layout.row_bytes], constants))
+    }
+}
+
+/// A fine page to write to; it has yet to be sealed.
+#[derive(Debug)]
+pub struct FinePageMut<'a> {
+    page: &'a mut Page,
+    layout: &'a Layout,
+}
+
+impl<'a> FinePageMut<'a> {
+    /// Makes an empty page.
+    pub fn init(page: &'a mut Page, layout: &'a Layout) -> Self {
+        init(page, PageKind::Fine, layout.fine_codes, SPECIAL);
+        Self { page, layout }
+    }
+
+    /// # Errors
+    /// If it is not such a page.
+    pub fn new(page: &'a mut Page, layout: &'a Layout) -> Result<Self, PageError> {
+        FinePage::new(page, layout)?;
+        Ok(Self { page, layout })
+    }
+
+    /// Puts a row into a slot, whatever was there.
+    pub fn put(&mut self, slot: usize, row: &EncodedRow) {
+        let layout = self.layout;
+        if slot >= usize::from(get_u16(self.page, USED)) {
+            put_u16(self.page, USED, narrow(slot + 1));
+            put_bounds(self.page, layout.fine_codes + (slot + 1) * layout.row_bytes, SPECIAL);
+        }
+        for (index, constant) in row.fine_constants.iter().take(layout.kind.fine_constants()).enumerate() {
+            let start = ARRAYS + 4 * (index * layout.fine_rows + slot);
+            self.page[start..start + 4].copy_from_slice(&constant.to_ne_bytes());
+        }
+        let start = layout.fine_codes + slot * layout.row_bytes;
+        self.page[start..start + layout.row_bytes].copy_from_slice(&row.fine);
+    }
+}

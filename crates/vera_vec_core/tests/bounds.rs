@@ -1,0 +1,292 @@
+//! Searches for a lower bound that is above the value that the SQL operator computes (ARCHITECTURE.md, INV-2).
+//!
+//! Vectors and queries are made to be hostile: what rounding, cancellation, outliers and extremes can do.
+
+#![allow(clippy::unwrap_used)] // in tests
+
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use vera_vec_core::codes::kernels::{CodeKernels, CodeLevel};
+use vera_vec_core::codes::{CodeKind, EncodedRow, Encoder, Query, Refined, RowState};
+use vera_vec_core::distance::Kernels;
+use vera_vec_core::page::{Layout, Page, ScanPage, ScanPageMut, Tid};
+use vera_vec_core::{MAX_DIM, Metric};
+
+#[repr(align(64))]
+struct AlignedPage(Page);
+
+/// A source of hostile numbers: SplitMix64.
+struct Random(u64);
+
+impl Random {
+    fn bits(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, limit: usize) -> usize {
+        (self.bits() % limit as u64) as usize
+    }
+
+    /// From −1 to 1.
+    fn uniform(&mut self) -> f32 {
+        (self.bits() >> 40) as f32 / (1 << 23) as f32 - 1.0
+    }
+
+    /// Nearly normal.
+    fn normal(&mut self) -> f32 {
+        (0..6).map(|_| self.uniform()).sum::<f32>() * 0.707
+    }
+
+    fn vector(&mut self, dim: usize) -> Vec<f32> {
+        let mut numbers: Vec<f32> = (0..dim).map(|_| self.normal()).collect();
+        match self.below(14) {
+            0 => numbers.fill(0.0),
+            1 => {
+                numbers.fill(0.0);
+                let hot = self.below(dim);
+                numbers[hot] = self.normal() * 1e3;
+            }
+            2 => {
+                let value = self.normal();
+                numbers.fill(value);
+            }
+            3 => {
+                for _ in 0..1 + dim / 64 {
+                    let outlier = self.below(dim);
+                    numbers[outlier] *= 20.0;
+                }
+            }
+            4 => {
+                for number in &mut numbers {
+                    *number *= 10f32.powi((self.bits() % 61) as i32 - 30);
+                }
+            }
+            5 => {
+                for number in &mut numbers {
+                    *number = f32::from_bits((self.bits() as u32) & 0x807f_ffff); // denormal
+                }
+            }
+            6 => {
+                for number in &mut numbers {
+                    *number = if self.below(2) == 0 { f32::MAX } else { -f32::MAX };
+                }
+            }
+            7 => {
+                for number in &mut numbers {
+                    *number = if self.below(3) == 0 { -0.0 } else { number.round() };
+                }
+            }
+            8 => {
+                let exponent = (self.bits() % 120) as i32 - 60;
+                for number in &mut numbers {
+                    *number *= (exponent as f32).exp2();
+                }
+            }
+            9 => {
+                for number in &mut numbers {
+                    *number += 1000.0;
+                }
+            }
+            10 => {
+                let far = self.below(dim);
+                numbers[far] = 1e12;
+            }
+            _ => {}
+        }
+        numbers
+    }
+}
+
+/// A vector near another: a multiple, a neighbour, one that differs in one dimension.
+fn relative_of(random: &mut Random, of: &[f32]) -> Vec<f32> {
+    let factor = [1.0, -1.0, 0.5, 1e-3, 1e3, 1.000_001][random.below(6)];
+    let noise = [0.0, 1e-7, 1e-4, 1e-2, 0.3][random.below(5)];
+    let mut near: Vec<f32> = of
+        .iter()
+        .map(|&x| (x * factor * (1.0 + noise * random.normal())).clamp(-f32::MAX, f32::MAX))
+        .collect();
+    if random.below(4) == 0 {
+        let other = random.below(near.len());
+        near[other] = random.normal();
+    }
+    near
+}
+
+/// The vector that a row's codes stand for, in the original space as well as it can be had by trial: the transform of
+/// the codes' direction is found by encoding, so the query that is nearly parallel to it is the row's own vector
+/// with its residual removed, which iterating the encoder on its own output approaches.
+fn nearly_decoded(random: &mut Random, vector: &[f32], center: &[f32]) -> Vec<f32> {
+    // Sign vectors are multiples of themselves after coding: one level of magnitude.
+    let scale = 1.0 + random.uniform().abs();
+    vector
+        .iter()
+        .zip(center)
+        .map(|(&x, &c)| c + scale * if x >= c { 1.0 } else { -1.0 })
+        .map(|x: f32| x.clamp(-f32::MAX, f32::MAX))
+        .collect()
+}
+
+/// The keys that a page with this row alone gives, and the fine one.
+fn keys(query: &mut Query, layout: &Layout, row: &EncodedRow) -> (i32, Option<i32>) {
+    let mut page = Box::new(AlignedPage([0; 8192]));
+    ScanPageMut::init(&mut page.0, layout).put(0, row, Tid { block: 7, offset: 3 });
+    let view = ScanPage::new(&page.0, layout).unwrap();
+    let mut coarse = Vec::new();
+    query.coarse_keys(&view, std::ptr::null(), &mut coarse);
+    let fine = query.key_of_state(view.state(0)).is_none().then(|| {
+        query.fine_key(&Refined {
+            constants: view.row_constants(0),
+            fine_constants: row.fine_constants,
+            coarse: view.coarse_code(0),
+            fine: &row.fine,
+        })
+    });
+    (coarse[0], fine)
+}
+
+fn check(metric: Metric, encoder: &Encoder, vector: &[f32], query_vector: &[f32], what: &str) -> f64 {
+    let layout = Layout::new(encoder.kind(), vector.len());
+    let mut row = EncodedRow::new(vector.len());
+    encoder.encode(Some(vector), &mut row);
+    let exact = Kernels::best().distance(metric, vector, query_vector);
+    let mut query = Query::new(metric, encoder, Some(query_vector));
+    let (coarse, fine) = keys(&mut query, &layout, &row);
+    let mut tightest = f64::NEG_INFINITY;
+    for (level, key) in [("coarse", Some(coarse)), ("fine", fine)] {
+        let Some(key) = key else { continue };
+        let bound = query.distance(key).unwrap();
+        // NaN is above every number; the bound NaN is only right for the value NaN.
+        let holds = exact.is_nan() || bound <= exact;
+        assert!(
+            holds,
+            "{metric:?}, {what}, {level}, {} dimensions: bound {bound:e} above {exact:e}\n{vector:?}\n{query_vector:?}\ncentre {:?}",
+            vector.len(),
+            encoder.center()
+        );
+        tightest = bound;
+    }
+    // Every level of SIMD gives the same keys.
+    for level in CodeLevel::ALL {
+        if let Some(kernels) = CodeKernels::for_level(level) {
+            let mut other = Query::new(metric, encoder, Some(query_vector)).with_kernels(kernels);
+            assert_eq!(keys(&mut other, &layout, &row), (coarse, fine), "{} differs", level.name());
+        }
+    }
+    encoder.verify(Some(vector), &mut row).unwrap();
+    tightest
+}
+
+fn dimensions() -> impl Strategy<Value = usize> {
+    prop_oneof![4 => 1usize..40, 4 => 40usize..600, 1 => Just(1536usize), 1 => Just(4096usize)]
+}
+
+fn search(cases: u32, dims: impl Strategy<Value = usize>) {
+    let mut runner = TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() });
+    runner
+        .run(&(dims, any::<u64>()), |(dim, seed)| {
+            let mut random = Random(seed);
+            let center = match random.below(3) {
+                0 => vec![0.0; dim],
+                1 => (0..dim).map(|_| random.normal()).collect(),
+                _ => random.vector(dim),
+            };
+            let vector = random.vector(dim);
+            let queries = [
+                ("any", random.vector(dim)),
+                ("relative", relative_of(&mut random, &vector)),
+                ("itself", vector.clone()),
+                ("centre", relative_of(&mut random, &center)),
+                ("decoded", nearly_decoded(&mut random, &vector, &center)),
+            ];
+            let parallel = nearly_decoded(&mut random, &vector, &center);
+            for metric in Metric::ALL {
+                let encoder = Encoder::new(CodeKind::of(metric), center.clone());
+                for (what, query) in &queries {
+                    check(metric, &encoder, &vector, query, what);
+                }
+                check(metric, &encoder, &parallel, &relative_of(&mut random, &parallel), "parallel");
+            }
+            Ok(())
+        })
+        .unwrap();
+}
+
+#[test]
+fn no_bound_is_above_the_operators_value() {
+    search(1500, dimensions());
+}
+
+#[test]
+fn no_bound_is_above_the_operators_value_in_few_dimensions() {
+    search(20_000, 1usize..6);
+}
+
+#[test]
+fn no_bound_is_above_the_operators_value_in_most_dimensions() {
+    search(6, Just(MAX_DIM));
+}
+
+/// Bounds that are of use: far better than Cauchy–Schwarz on ordinary data.
+#[test]
+fn bounds_are_tight_on_ordinary_vectors() {
+    let mut random = Random(42);
+    let dim = 384;
+    let center = vec![0.0; dim];
+    for metric in Metric::ALL {
+        let encoder = Encoder::new(CodeKind::of(metric), center.clone());
+        for _ in 0..50 {
+            let vector: Vec<f32> = (0..dim).map(|_| random.normal()).collect();
+            let query: Vec<f32> = (0..dim).map(|_| random.normal()).collect();
+            let exact = Kernels::best().distance(metric, &vector, &query);
+            let bound = check(metric, &encoder, &vector, &query, "ordinary");
+            let scale = match metric {
+                Metric::NegativeInnerProduct => {
+                    let norm = |v: &[f32]| Kernels::best().inner_product(v, v).sqrt();
+                    norm(&vector) * norm(&query)
+                }
+                Metric::Cosine => 1.0,
+                Metric::L2 | Metric::L1 => exact,
+            };
+            assert!(exact - bound < 0.06 * scale, "{metric:?}: {bound} for {exact}");
+        }
+    }
+}
+
+/// A residual that is too small, which would make bounds wrong, is found.
+#[test]
+fn verify_finds_wrong_constants() {
+    let mut random = Random(1);
+    for kind in [CodeKind::Rotated, CodeKind::Taxicab] {
+        for dim in [3, 64, 1000] {
+            let center: Vec<f32> = (0..dim).map(|_| random.normal()).collect();
+            let encoder = Encoder::new(kind, center);
+            let vector: Vec<f32> = (0..dim).map(|_| random.normal()).collect();
+            let mut row = EncodedRow::new(dim);
+            encoder.encode(Some(&vector), &mut row);
+            assert_eq!(row.state, RowState::Coded);
+            for constant in 0..kind.constants() {
+                let mut wrong = row.clone();
+                wrong.constants[constant] = wrong.constants[constant] * 0.999 - 1e-6;
+                assert!(encoder.verify(Some(&vector), &mut wrong).is_err(), "{kind:?}, constant {constant}");
+            }
+            for constant in 0..kind.fine_constants() {
+                let mut wrong = row.clone();
+                wrong.fine_constants[constant] = wrong.fine_constants[constant] * 0.999 - 1e-6;
+                assert!(
+                    encoder.verify(Some(&vector), &mut wrong).is_err(),
+                    "{kind:?}, fine constant {constant}"
+                );
+            }
+            let mut wrong = row.clone();
+            wrong.coarse[0] ^= 0x0f;
+            assert!(encoder.verify(Some(&vector), &mut wrong).is_err(), "{kind:?}, coarse code");
+            let mut wrong = row.clone();
+            wrong.state = RowState::Zero;
+            assert!(encoder.verify(Some(&vector), &mut wrong).is_err(), "{kind:?}, state");
+        }
+    }
+}

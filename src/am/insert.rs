@@ -1,0 +1,225 @@
+//! Inserting one row.
+
+use pgrx::{PgSqlErrorCode, pg_guard, pg_sys};
+use vera_vec_core::codes::{EncodedRow, Encoder};
+use vera_vec_core::page::{FinePageMut, Layout, Meta, ScanPage, ScanPageMut, Tid};
+
+use super::value;
+use crate::error;
+use crate::storage::{Change, Index, LockedPage, Mode};
+
+/// What the inserts of one statement share.
+struct Inserter {
+    encoder: Encoder,
+    row: EncodedRow,
+}
+
+/// Adds a row. Returns false: the index knows no uniqueness.
+#[pg_guard]
+pub(super) unsafe extern "C-unwind" fn aminsert(
+    relation: pg_sys::Relation,
+    values: *mut pg_sys::Datum,
+    isnull: *mut bool,
+    heap_tid: pg_sys::ItemPointer,
+    _heap: pg_sys::Relation,
+    _check_unique: pg_sys::IndexUniqueCheck::Type,
+    _index_unchanged: bool,
+    index_info: *mut pg_sys::IndexInfo,
+) -> bool {
+    // SAFETY: PostgreSQL gives an open index of this access method, locked, and one value.
+    let (index, vector, tid) =
+        unsafe { (Index::new(relation), value::vector(*values, *isnull), value::tid(heap_tid)) };
+    // SAFETY: ii_AmCache is null or what was put there below; ii_Context lives as long as it.
+    let inserter = unsafe {
+        if (*index_info).ii_AmCache.is_null() {
+            let meta = index.meta();
+            let encoder = Encoder::new(meta.layout.kind, index.center(&meta));
+            let row = EncodedRow::new(meta.layout.dimensions);
+            let inserter = pgrx::PgMemoryContexts::For((*index_info).ii_Context)
+                .leak_and_drop_on_delete(Inserter { encoder, row });
+            (*index_info).ii_AmCache = inserter.cast();
+        }
+        &mut *(*index_info).ii_AmCache.cast::<Inserter>()
+    };
+    if let Some(vector) = &vector {
+        value::check_dimensions(inserter.encoder.dimensions(), vector);
+    }
+    insert(index, inserter, vector.as_deref(), tid);
+    false
+}
+
+fn insert(index: Index, inserter: &mut Inserter, vector: Option<&[f32]>, tid: Tid) {
+    inserter.encoder.encode(vector, &mut inserter.row);
+    let layout = Layout::new(inserter.encoder.kind(), inserter.encoder.dimensions());
+    let mut failed = None;
+    loop {
+        let block = target_block(index, &layout, failed);
+        // A page that another backend has is not waited for, unless the free space map has no other.
+        let page = if failed == Some(block) {
+            LockedPage::read(index, block, Mode::Exclusive)
+        } else {
+            match LockedPage::try_exclusive(index, block) {
+                Some(page) => page,
+                None => {
+                    failed = Some(block);
+                    continue;
+                }
+            }
+        };
+        let slot = page.view(|bytes| ScanPage::new(bytes, &layout)).free_slot();
+        let Some(slot) = slot else {
+            drop(page);
+            forget_target(index, block);
+            continue;
+        };
+        put(index, &layout, &page, slot, &inserter.row, tid);
+        let is_full = !page.view(|bytes| ScanPage::new(bytes, &layout)).has_room();
+        drop(page);
+        if is_full {
+            forget_target(index, block);
+        } else {
+            set_target(index, block);
+        }
+        return;
+    }
+}
+
+/// Puts a row into a slot of a scan page, and its fine code where that belongs, in one record.
+fn put(index: Index, layout: &Layout, scan_page: &LockedPage, slot: usize, row: &EncodedRow, tid: Tid) {
+    // The block was checked to be a scan page's when it was chosen.
+    let Some((_, number)) = layout.page_at(scan_page.block(), u32::MAX) else { return };
+    let place = layout.place(number, slot);
+    let fine_page = LockedPage::read(index, place.fine_block, Mode::Exclusive);
+    let mut change = Change::new(index);
+    match ScanPageMut::new(change.page(scan_page), layout) {
+        Ok(mut page) => page.put(slot, row, tid),
+        Err(error) => index.report(place.scan_block, &error),
+    }
+    match FinePageMut::new(change.page(&fine_page), layout) {
+        Ok(mut page) => page.put(place.fine_slot, row),
+        Err(error) => index.report(place.fine_block, &error),
+    }
+    change.commit();
+}
+
+/// What the free space map knows of a page: whether a row fits.
+const ROOM: usize = pg_sys::BLCKSZ as usize / 2;
+
+/// Makes the free space map's upper levels know of scan pages with room among some blocks.
+pub(super) fn publish_room(index: Index, blocks: impl Iterator<Item = u32>) {
+    let (mut first, mut end) = (u32::MAX, 0);
+    for block in blocks {
+        // SAFETY: the relation is open.
+        unsafe { pg_sys::RecordPageWithFreeSpace(index.relation(), block, ROOM) };
+        first = first.min(block);
+        end = end.max(block + 1);
+    }
+    if first < end {
+        // SAFETY: the relation is open.
+        unsafe { pg_sys::FreeSpaceMapVacuumRange(index.relation(), first, end) };
+    }
+}
+
+/// A scan page with room, as far as is known.
+fn target_block(index: Index, layout: &Layout, failed: Option<u32>) -> u32 {
+    let relation = index.relation();
+    // SAFETY: the relation is open.
+    let remembered = unsafe { (*pg_sys::RelationGetSmgr(relation)).smgr_targblock };
+    if remembered != pg_sys::InvalidBlockNumber && failed.is_none() {
+        // Truncation resets the target block, and nothing else takes a segment away.
+        return remembered;
+    }
+    free_block(index, layout).unwrap_or_else(|| add_segment(index, layout))
+}
+
+/// A scan page that the free space map says has room.
+fn free_block(index: Index, layout: &Layout) -> Option<u32> {
+    loop {
+        // SAFETY: the relation is open.
+        let block = unsafe { pg_sys::GetPageWithFreeSpace(index.relation(), ROOM) };
+        if block == pg_sys::InvalidBlockNumber {
+            return None;
+        }
+        // The map is not crash-safe: it may say anything.
+        if layout.page_at(block, index.meta().segments).is_some() {
+            return Some(block);
+        }
+        forget_target(index, block);
+    }
+}
+
+fn set_target(index: Index, block: u32) {
+    // SAFETY: the relation is open.
+    unsafe { (*pg_sys::RelationGetSmgr(index.relation())).smgr_targblock = block };
+}
+
+/// Notes that a page has no room.
+fn forget_target(index: Index, block: u32) {
+    set_target(index, pg_sys::InvalidBlockNumber);
+    // SAFETY: the relation is open.
+    unsafe { pg_sys::RecordPageWithFreeSpace(index.relation(), block, 0) };
+}
+
+/// Adds a segment of empty pages, and returns its first scan page; or finds that another backend has just done so.
+///
+/// Pages first, then block 0, which says that they are there. A crash in between leaves pages that nobody knows of,
+/// and the next segment takes.
+fn add_segment(index: Index, layout: &Layout) -> u32 {
+    let relation = index.relation();
+    #[allow(clippy::cast_possible_wrap)] // a small constant
+    let lock = pg_sys::ExclusiveLock as i32;
+    // SAFETY: the relation is open. PostgreSQL releases the lock if an error ends the transaction.
+    unsafe { pg_sys::LockRelationForExtension(relation, lock) };
+    if let Some(block) = free_block(index, layout) {
+        // SAFETY: locked above.
+        unsafe { pg_sys::UnlockRelationForExtension(relation, lock) };
+        return block;
+    }
+    let meta: Meta = index.meta();
+    if meta.segments >= layout.most_segments() {
+        error::raise(
+            PgSqlErrorCode::ERRCODE_PROGRAM_LIMIT_EXCEEDED,
+            format!(
+                "index \"{}\" cannot have more than {} pages of rows",
+                index.name(),
+                layout.scan_pages(meta.segments)
+            ),
+        );
+    }
+    let segment = layout.segment(meta.segments);
+    let blocks: Vec<u32> = (segment.first_block..segment.end_block()).collect();
+    let mut end = index.blocks();
+    for group in blocks.chunks(Change::MOST) {
+        let pages: Vec<LockedPage> = group
+            .iter()
+            .map(|&block| {
+                if block < end {
+                    LockedPage::read(index, block, Mode::Exclusive)
+                } else {
+                    end = block + 1;
+                    LockedPage::extend(index)
+                }
+            })
+            .collect();
+        let mut change = Change::new(index);
+        for page in &pages {
+            if segment.scan_blocks().contains(&page.block()) {
+                ScanPageMut::init(change.new_page(page), layout);
+            } else {
+                FinePageMut::init(change.new_page(page), layout);
+            }
+        }
+        change.commit();
+    }
+    {
+        let page = LockedPage::read(index, 0, Mode::Exclusive);
+        page.view(Meta::read);
+        let mut change = Change::new(index);
+        Meta::write_segments(change.page(&page), meta.segments + 1);
+        change.commit();
+    }
+    publish_room(index, segment.scan_blocks());
+    // SAFETY: locked above.
+    unsafe { pg_sys::UnlockRelationForExtension(relation, lock) };
+    segment.first_block
+}

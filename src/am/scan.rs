@@ -1,0 +1,343 @@
+//! Scans: rows in the order of lower bounds of their distances.
+
+use std::cell::Cell;
+
+use pgrx::{PgSqlErrorCode, check_for_interrupts, pg_guard, pg_sys};
+use vera_vec_core::codes::{Encoder, Query, Refined};
+use vera_vec_core::page::{FinePage, Layout, Meta, Page, PageError, ScanPage, Tid};
+use vera_vec_core::search::{Hit, Rows, Search, SearchStats};
+
+use super::{metric_of, value};
+use crate::error;
+use crate::storage::{Index, PageVisitor, Reader};
+
+/// What a scan keeps between calls: plain memory, no pins, no locks.
+struct Scan {
+    /// Of the index, read when the scan was started first.
+    encoder: Option<Encoder>,
+    /// None until the first row is asked for.
+    running: Option<Running>,
+}
+
+/// A search under way.
+struct Running {
+    query: Query,
+    rows: ScannedRows,
+    search: Search,
+}
+
+/// What the last scan of this backend did.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct ScanStats {
+    pub(super) search: SearchStats,
+    pub(super) pages_read: u64,
+}
+
+thread_local! {
+    static LAST_SCAN: Cell<ScanStats> = const { Cell::new(ScanStats { search: SearchStats { bounded: 0, refined: 0, returned: 0, passes: 0 }, pages_read: 0 }) };
+}
+
+/// What the last scan of this backend did, or has done so far.
+pub(super) fn last_scan() -> ScanStats {
+    LAST_SCAN.get()
+}
+
+#[pg_guard]
+pub(super) unsafe extern "C-unwind" fn ambeginscan(
+    relation: pg_sys::Relation,
+    keys: i32,
+    order_bys: i32,
+) -> pg_sys::IndexScanDesc {
+    // SAFETY: PostgreSQL gives an open index; everything is allocated in the context that the scan lives in.
+    unsafe {
+        let scan = pg_sys::RelationGetIndexScan(relation, keys, order_bys);
+        let count = usize::try_from(order_bys).unwrap_or(0);
+        (*scan).xs_orderbyvals = pg_sys::palloc0(count * size_of::<pg_sys::Datum>()).cast();
+        (*scan).xs_orderbynulls = pg_sys::palloc0(count * size_of::<bool>()).cast();
+        (*scan).opaque = pgrx::PgMemoryContexts::CurrentMemoryContext
+            .leak_and_drop_on_delete(Scan { encoder: None, running: None })
+            .cast();
+        scan
+    }
+}
+
+#[pg_guard]
+pub(super) unsafe extern "C-unwind" fn amrescan(
+    scan: pg_sys::IndexScanDesc,
+    _keys: pg_sys::ScanKey,
+    _key_count: i32,
+    order_bys: pg_sys::ScanKey,
+    order_by_count: i32,
+) {
+    // SAFETY: the scan is one that ambeginscan has made; there are as many order-bys as it has room for.
+    unsafe {
+        if !order_bys.is_null() && order_by_count > 0 {
+            (*scan).orderByData.copy_from(order_bys, usize::try_from(order_by_count).unwrap_or(0));
+        }
+        (*(*scan).opaque.cast::<Scan>()).running = None;
+    }
+}
+
+#[pg_guard]
+pub(super) unsafe extern "C-unwind" fn amendscan(scan: pg_sys::IndexScanDesc) {
+    // SAFETY: the scan is one that ambeginscan has made. Its state is freed with its memory context; what is large now.
+    unsafe {
+        (*(*scan).opaque.cast::<Scan>()).running = None;
+    }
+}
+
+/// Gives the next row: its TID, and a lower bound of its distance, for the executor to replace by the distance.
+#[pg_guard]
+pub(super) unsafe extern "C-unwind" fn amgettuple(
+    scan: pg_sys::IndexScanDesc,
+    direction: pg_sys::ScanDirection::Type,
+) -> bool {
+    debug_assert_eq!(direction, pg_sys::ScanDirection::ForwardScanDirection);
+    // SAFETY: the scan is one that ambeginscan has made, with its state.
+    let state = unsafe { &mut *(*scan).opaque.cast::<Scan>() };
+    // SAFETY: as above, and its index is open.
+    let index = unsafe { Index::new((*scan).indexRelation) };
+    if state.running.is_none() {
+        // SAFETY: as above.
+        state.running = Some(unsafe { start(scan, index, state) });
+    }
+    let Some(Running { query, rows, search }) = &mut state.running else { return false };
+    let hit = search.next(&mut Source { index, query, rows });
+    LAST_SCAN.set(ScanStats { search: search.stats(), pages_read: rows.pages_read });
+    let Some(hit) = hit else { return false };
+    let distance = query.distance(hit.key);
+    // SAFETY: as above; there is room for as many values as there are order-bys, one at least.
+    unsafe {
+        (*scan).xs_heaptid = value::item_pointer(hit.tid);
+        (*scan).xs_recheck = false;
+        (*scan).xs_recheckorderby = true;
+        let count = usize::try_from((*scan).numberOfOrderBys).unwrap_or(0);
+        for number in 0..count {
+            // What comes after the first order-by is unknown, so least.
+            let bound = if number == 0 { distance } else { Some(f64::NEG_INFINITY) };
+            *(*scan).xs_orderbyvals.add(number) = pg_sys::Datum::from(bound.unwrap_or(0.0).to_bits());
+            *(*scan).xs_orderbynulls.add(number) = bound.is_none();
+        }
+    }
+    true
+}
+
+/// # Safety
+/// The scan is one that ambeginscan has made, of an open index.
+unsafe fn start(scan: pg_sys::IndexScanDesc, index: Index, state: &mut Scan) -> Running {
+    // SAFETY: the caller's.
+    let (snapshot, order_by) = unsafe {
+        if (*scan).numberOfOrderBys < 1 {
+            error::raise(
+                PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED,
+                "veraflat index scan without ORDER BY",
+            );
+        }
+        ((*scan).xs_snapshot, &*(*scan).orderByData)
+    };
+    // SAFETY: a scan has a snapshot when rows are asked for.
+    let is_mvcc = unsafe {
+        !snapshot.is_null()
+            && matches!(
+                (*snapshot).snapshot_type,
+                pg_sys::SnapshotType::SNAPSHOT_MVCC | pg_sys::SnapshotType::SNAPSHOT_HISTORIC_MVCC
+            )
+    };
+    if !is_mvcc {
+        // ARCHITECTURE.md, "VACUUM and scans".
+        error::raise(
+            PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED,
+            "non-MVCC snapshots are not supported with veraflat",
+        );
+    }
+    let Some(metric) = metric_of(order_by.sk_strategy) else {
+        error::raise(
+            PgSqlErrorCode::ERRCODE_INTERNAL_ERROR,
+            format!("unknown strategy {}", order_by.sk_strategy),
+        )
+    };
+    let meta = index.meta();
+    let encoder = state.encoder.get_or_insert_with(|| Encoder::new(meta.layout.kind, index.center(&meta)));
+    #[allow(clippy::cast_possible_wrap)] // a small constant
+    let is_null = order_by.sk_flags & pg_sys::SK_ISNULL as i32 != 0;
+    // SAFETY: the executor gives an argument of the operator's type, there until the scan is started again.
+    let vector = unsafe { value::vector(order_by.sk_argument, is_null) };
+    let query = Query::new(metric, encoder, vector.as_deref());
+    // SAFETY: a setting of PostgreSQL's.
+    let memory = usize::try_from(unsafe { pg_sys::work_mem }).unwrap_or(0) * 1024;
+    let rows = ScannedRows::new(&meta);
+    Running { query, search: Search::new(rows.slots(), memory), rows }
+}
+
+/// The rows of an index that a scan looks at: those that were there when it was started.
+#[derive(Debug)]
+struct ScannedRows {
+    layout: Layout,
+    segments: u32,
+    pages_read: u64,
+    /// Keys of a page, and codes of rows that are being refined.
+    keys: Vec<i32>,
+    codes: Vec<u8>,
+}
+
+impl ScannedRows {
+    fn new(meta: &Meta) -> Self {
+        Self {
+            layout: meta.layout,
+            segments: meta.segments,
+            pages_read: 0,
+            keys: Vec::new(),
+            codes: Vec::new(),
+        }
+    }
+
+    fn slots(&self) -> u32 {
+        self.layout.ordinal(self.layout.scan_pages(self.segments), 0)
+    }
+
+    /// The block after the last that belongs to these rows.
+    fn end_block(&self) -> u32 {
+        self.layout.segment(self.segments).first_block
+    }
+}
+
+/// What a search sees of them.
+struct Source<'a> {
+    index: Index,
+    query: &'a mut Query,
+    rows: &'a mut ScannedRows,
+}
+
+/// Bounds all rows of each page.
+struct CoarsePass<'a> {
+    layout: &'a Layout,
+    query: &'a mut Query,
+    keys: &'a mut Vec<i32>,
+    sink: &'a mut dyn FnMut(u32, &[i32]),
+    /// The first scan page of the run, its number and its block.
+    first_page: u32,
+    first_block: u32,
+}
+
+impl PageVisitor for CoarsePass<'_> {
+    fn visit(&mut self, block: u32, page: &Page, next: *const u8) -> Result<(), PageError> {
+        let view = ScanPage::new(page, self.layout)?;
+        self.keys.clear();
+        self.query.coarse_keys(&view, next, self.keys);
+        let number = self.first_page + (block - self.first_block);
+        (self.sink)(self.layout.ordinal(number, 0), self.keys);
+        Ok(())
+    }
+}
+
+/// Copies what refinement needs of a slot's scan page.
+struct ReadSlot<'a> {
+    layout: &'a Layout,
+    slot: usize,
+    codes: &'a mut Vec<u8>,
+    tid: Tid,
+    constants: [f32; 5],
+    /// The key, if the state says it.
+    query: &'a Query,
+    key: Option<i32>,
+}
+
+impl PageVisitor for ReadSlot<'_> {
+    fn visit(&mut self, _block: u32, page: &Page, _next: *const u8) -> Result<(), PageError> {
+        let view = ScanPage::new(page, self.layout)?;
+        if self.slot >= view.used() {
+            return Err(PageError::Impossible("number of rows"));
+        }
+        self.key = self.query.key_of_state(view.state(self.slot));
+        self.tid = view.tid(self.slot);
+        self.constants = view.row_constants(self.slot);
+        self.codes.clear();
+        self.codes.extend_from_slice(view.coarse_code(self.slot));
+        Ok(())
+    }
+}
+
+/// Refines a row with its fine code.
+struct RefineRow<'a> {
+    layout: &'a Layout,
+    slot: usize,
+    query: &'a mut Query,
+    constants: [f32; 5],
+    coarse: &'a [u8],
+    key: i32,
+}
+
+impl PageVisitor for RefineRow<'_> {
+    fn visit(&mut self, _block: u32, page: &Page, _next: *const u8) -> Result<(), PageError> {
+        let view = FinePage::new(page, self.layout)?;
+        let Some((fine, fine_constants)) = view.row(self.slot) else {
+            return Err(PageError::Impossible("number of rows"));
+        };
+        let row = Refined { constants: self.constants, fine_constants, coarse: self.coarse, fine };
+        self.key = self.query.fine_key(&row);
+        Ok(())
+    }
+}
+
+impl Rows for Source<'_> {
+    fn slots(&self) -> u32 {
+        self.rows.slots()
+    }
+
+    fn coarse_keys(&mut self, sink: &mut dyn FnMut(u32, &[i32])) {
+        let rows = &mut *self.rows;
+        let mut reader = Reader::new(self.index, rows.end_block());
+        for number in 0..rows.segments {
+            check_for_interrupts!();
+            let segment = rows.layout.segment(number);
+            let blocks: Vec<u32> = segment.scan_blocks().collect();
+            let mut pass = CoarsePass {
+                layout: &rows.layout,
+                query: &mut *self.query,
+                keys: &mut rows.keys,
+                sink: &mut *sink,
+                first_page: segment.first_page,
+                first_block: segment.first_block,
+            };
+            reader.visit(&blocks, &mut pass);
+        }
+        rows.pages_read += reader.pages_read();
+    }
+
+    fn refine(&mut self, ordinals: &[u32], hits: &mut Vec<Hit>) {
+        check_for_interrupts!();
+        let rows = &mut *self.rows;
+        let mut reader = Reader::new(self.index, rows.end_block());
+        for &ordinal in ordinals {
+            let (page, slot) = rows.layout.slot_at(ordinal);
+            let place = rows.layout.place(page, slot);
+            let mut read = ReadSlot {
+                layout: &rows.layout,
+                slot,
+                codes: &mut rows.codes,
+                tid: Tid::default(),
+                constants: [0.0; 5],
+                query: &*self.query,
+                key: None,
+            };
+            reader.visit(&[place.scan_block], &mut read);
+            let ReadSlot { tid, constants, key, .. } = read;
+            let key = key.unwrap_or_else(|| {
+                let mut refine = RefineRow {
+                    layout: &rows.layout,
+                    slot: place.fine_slot,
+                    query: &mut *self.query,
+                    constants,
+                    coarse: &rows.codes,
+                    key: 0,
+                };
+                reader.visit(&[place.fine_block], &mut refine);
+                refine.key
+            });
+            if key != Query::FREE {
+                hits.push(Hit { key, tid });
+            }
+        }
+        rows.pages_read += reader.pages_read();
+    }
+}

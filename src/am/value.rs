@@ -1,0 +1,82 @@
+//! What PostgreSQL gives the access method: vectors, TIDs, dimensions.
+
+use pgrx::datum::FromDatum;
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::{PgSqlErrorCode, PgTupleDesc, function_name, pg_sys};
+use vera_vec_core::codes::CodeKind;
+use vera_vec_core::page::Tid;
+use vera_vec_core::{Element, VectorError};
+
+use crate::error::{self, OrReport};
+use crate::types::Veravec;
+
+/// The vector of an index's column.
+///
+/// # Safety
+/// `datum` is of the column's type and stays where it is as long as the result.
+pub(super) unsafe fn vector<'a>(datum: pg_sys::Datum, is_null: bool) -> Option<Veravec<'a>> {
+    // SAFETY: the caller's.
+    unsafe { Veravec::from_polymorphic_datum(datum, is_null, pg_sys::InvalidOid) }
+}
+
+/// Ends the statement if a vector has not the dimensions that the index was made for.
+pub(super) fn check_dimensions(expected: usize, vector: &[f32]) {
+    if vector.len() != expected {
+        Err::<(), _>(VectorError::UnexpectedDimensions { expected, actual: vector.len() }).or_report();
+    }
+}
+
+/// # Safety
+/// `pointer` points to a TID.
+pub(super) unsafe fn tid(pointer: pg_sys::ItemPointer) -> Tid {
+    // SAFETY: the caller's.
+    let (block, offset) = pgrx::itemptr::item_pointer_get_both(unsafe { *pointer });
+    Tid { block, offset }
+}
+
+/// The other way round.
+pub(super) fn item_pointer(tid: Tid) -> pg_sys::ItemPointerData {
+    let mut pointer = pg_sys::ItemPointerData::default();
+    pgrx::itemptr::item_pointer_set_all(&mut pointer, tid.block, tid.offset);
+    pointer
+}
+
+/// The dimensions that the declaration of an index's column, or its expression, gives all of its vectors.
+///
+/// Ends the statement if it gives none.
+///
+/// # Safety
+/// `relation` is an open index of this access method.
+pub(super) unsafe fn declared_dimensions(relation: pg_sys::Relation) -> usize {
+    // SAFETY: the caller's; an index has one column at least.
+    let typmod = unsafe {
+        let columns = PgTupleDesc::from_pg_copy((*relation).rd_att);
+        columns.get(0).map_or(-1, |column| column.atttypmod)
+    };
+    crate::types::expected_dim(typmod).unwrap_or_else(|| {
+        error::report(
+            ErrorReport::new(
+                PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
+                "column does not have dimensions",
+                function_name!(),
+            )
+            .set_hint(format!(
+                "Declare it as {0}(n), or index an expression like ((embedding::{0}(n))).",
+                <f32 as Element>::TYPE_NAME
+            )),
+        )
+    })
+}
+
+/// The kind of codes that serve an index's operators.
+///
+/// # Safety
+/// `relation` is an open index of this access method.
+pub(super) unsafe fn code_kind(relation: pg_sys::Relation) -> CodeKind {
+    // SAFETY: an index has the family and type of each column; there is one column.
+    let has_l1 = unsafe {
+        let (family, input) = (*(*relation).rd_opfamily, *(*relation).rd_opcintype);
+        pg_sys::get_opfamily_member(family, input, input, 4) != pg_sys::InvalidOid
+    };
+    if has_l1 { CodeKind::Taxicab } else { CodeKind::Rotated }
+}
