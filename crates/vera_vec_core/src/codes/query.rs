@@ -1,12 +1,14 @@
 //! A query, whatever the metric and whatever may be wrong with it.
 
+use std::ops::Range;
+
 use super::encode::Encoder;
-use super::kernels::{CodeKernels, key_of, value_of};
+use super::kernels::{CodeKernels, key_of, prefetch, value_of};
 use super::rotated::RotatedQuery;
 use super::taxicab::TaxicabQuery;
 use super::{CodeKind, RowState, row_bytes};
 use crate::Metric;
-use crate::page::ScanPage;
+use crate::page::{PAGE_SIZE, ScanPage};
 
 /// Gives lower bounds of the distances between one query vector and rows of an index.
 ///
@@ -95,34 +97,28 @@ impl Query {
 
     /// Appends to `keys` those of all slots of a page that have ever been used, from coarse codes.
     ///
-    /// `ahead` is where the next page's bytes are, to be prefetched; or null.
-    pub fn coarse_keys(&mut self, page: &ScanPage<'_>, ahead: *const u8, keys: &mut Vec<i32>) {
+    /// `next` is where the page that comes next begins, or null. If it lies right behind this one in memory, the CPU's own
+    /// prefetchers will have fetched it, provided that this page is touched in order and without gaps; anywhere else
+    /// they cannot foresee it, and it is fetched into cache while this page is read.
+    pub fn coarse_keys(&mut self, page: &ScanPage<'_>, next: *const u8, keys: &mut Vec<i32>) {
         let start = keys.len();
         let used = page.used();
-        match &mut self.bounds {
-            Bounds::Constant(key) => keys.resize(start + used, *key),
-            Bounds::Rotated(query) => {
-                keys.resize(start + used, 0);
-                let ahead = page.ahead_of_codes(ahead);
-                query.coarse_keys(
-                    self.kernels,
-                    &page.constants(),
-                    page.coarse_codes(),
-                    ahead,
-                    &mut keys[start..],
-                );
+        if let Bounds::Constant(key) = self.bounds {
+            keys.resize(start + used, key);
+        } else {
+            keys.resize(start + used, 0);
+            let codes = page.codes_range();
+            let is_behind = next == page.address().wrapping_add(PAGE_SIZE);
+            let fetched = if is_behind || next.is_null() { page.address() } else { next };
+            let ahead = if fetched == next { next.wrapping_add(codes.start) } else { std::ptr::null() };
+            prefetch_range(fetched, 0..codes.start);
+            let (constants, coarse, keys) = (page.constants(), page.coarse_codes(), &mut keys[start..]);
+            match &mut self.bounds {
+                Bounds::Constant(_) => {}
+                Bounds::Rotated(query) => query.coarse_keys(self.kernels, &constants, coarse, ahead, keys),
+                Bounds::Taxicab(query) => query.coarse_keys(self.kernels, &constants, coarse, ahead, keys),
             }
-            Bounds::Taxicab(query) => {
-                keys.resize(start + used, 0);
-                let ahead = page.ahead_of_codes(ahead);
-                query.coarse_keys(
-                    self.kernels,
-                    &page.constants(),
-                    page.coarse_codes(),
-                    ahead,
-                    &mut keys[start..],
-                );
-            }
+            prefetch_range(fetched, codes.end..PAGE_SIZE);
         }
         if !page.is_plain() {
             for (key, state) in keys[start..].iter_mut().zip(page.states()) {
@@ -153,5 +149,12 @@ impl Query {
             Bounds::Rotated(query) => query.fine_key(self.kernels, constants, fine_constants, coarse, fine),
             Bounds::Taxicab(query) => query.fine_key(self.kernels, constants, fine_constants, coarse, fine),
         }
+    }
+}
+
+/// Fetches part of a page.
+fn prefetch_range(page: *const u8, range: Range<usize>) {
+    for offset in range.step_by(64) {
+        prefetch(page.wrapping_add(offset));
     }
 }

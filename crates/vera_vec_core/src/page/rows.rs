@@ -1,5 +1,7 @@
 //! Scan pages and fine pages.
 
+use std::ops::Range;
+
 use super::layout::ARRAYS;
 use super::{
     CONTENT, Layout, Page, PageError, PageKind, SPECIAL, bounds, check_kind, get_u16, get_u32, init, narrow,
@@ -93,12 +95,17 @@ impl<'a> ScanPage<'a> {
 
     /// The coarse codes of used slots.
     pub fn coarse_codes(&self) -> &'a [u8] {
-        &self.page[self.layout.codes..self.layout.codes + self.used * self.layout.row_bytes]
+        &self.page[self.codes_range()]
     }
 
-    /// Where a page that begins at `page` has its coarse codes; null stays null.
-    pub(crate) fn ahead_of_codes(&self, page: *const u8) -> *const u8 {
-        if page.is_null() { page } else { page.wrapping_add(self.layout.codes) }
+    /// Where the page begins.
+    pub(crate) fn address(&self) -> *const u8 {
+        self.page.as_ptr()
+    }
+
+    /// Where in the page they are.
+    pub(crate) fn codes_range(&self) -> Range<usize> {
+        self.layout.codes..self.layout.codes + self.used * self.layout.row_bytes
     }
 
     /// The coarse code of a used slot.

@@ -1,0 +1,196 @@
+"""The index veraflat: build, size, search, inserts; beside the sequential scan and, if it is installed, faiss's flat index.
+
+Searches take turns query by query, so that a machine that slows down slows all of them; every answer of the index is
+compared with the sequential scan's. Data: files of one's own, BENCH_DATA and BENCH_QUERIES (int32 rows, int32 dimensions,
+then float16 or, in .fbin files, float32, little endian), else the demonstration's embeddings; multiplied to BENCH_ROWS by
+mixing (row i + 0.5 * (row j - row k)), and rotated at random beyond 384 dimensions, where data often come sorted by variance.
+Usage: index.py CSV_FILE, with the environment of a server whose database is empty.
+"""
+
+import csv
+import os
+import platform
+import statistics
+import sys
+import time
+
+import numpy as np
+import psycopg
+
+import sql
+
+try:
+    import faiss
+except ImportError:
+    faiss = None
+
+ROWS = int(os.environ.get("BENCH_ROWS", 100_000))
+QUERIES = int(os.environ.get("BENCH_QUERY_COUNT", 25))
+REPEATS = int(os.environ.get("BENCH_REPEATS", 11))
+INSERTS = 500
+RESULTS = []
+
+
+def read_vectors(path):
+    rows, dim = np.fromfile(path, dtype="<i4", count=2)
+    kind = "<f4" if path.endswith(".fbin") else "<f2"
+    return np.fromfile(path, dtype=kind, offset=8).reshape(rows, dim).astype(np.float32)
+
+
+def read_queries():
+    if path := os.environ.get("BENCH_QUERIES"):
+        return read_vectors(path)
+    with open("demo/queries.tsv") as file:
+        values = [line.rstrip("\n").rsplit("\t", 1)[1].strip()[1:-1] for line in file]
+    return np.array([np.array(v.split(","), dtype=np.float32) for v in values])
+
+
+def data_sets():
+    """(name, vectors, queries) of each data set."""
+    base, source = sql.load_embeddings()
+    queries = read_queries()[:QUERIES]
+    if os.environ.get("BENCH_DATA"):
+        sets = [(source, sql.multiply(base, ROWS), queries)]
+    else:
+        narrow = sql.multiply(base, ROWS)
+        rng = np.random.default_rng(2)
+        wide = np.hstack([narrow[rng.permutation(ROWS)] for _ in range(4)])
+        wide_queries = np.hstack([queries[rng.permutation(len(queries))] for _ in range(4)])
+        sets = [(source, narrow, queries), (f"{source}, four side by side", wide, wide_queries)]
+    for name, vectors, queries in sets:
+        dim = vectors.shape[1]
+        if dim > 384:
+            rotation, _ = np.linalg.qr(np.random.default_rng(3).standard_normal((dim, dim)))
+            vectors, queries = (np.ascontiguousarray(v @ rotation, dtype=np.float32) for v in (vectors, queries))
+        yield name, vectors, queries
+
+
+def note(what, value, unit, compared=""):
+    RESULTS.append({"what": what, "value": round(value, 4), "unit": unit, "compared": compared})
+    print(f"{what:70} {value:12.4g} {unit:8} {compared}", flush=True)
+
+
+def literal(vector):
+    return "[" + ",".join(map(repr, vector.tolist())) + "]"
+
+
+def timed(run):
+    started = time.perf_counter()
+    result = run()
+    return time.perf_counter() - started, result
+
+
+def wal_position(connection):
+    return connection.execute("SELECT pg_current_wal_insert_lsn() - '0/0'").fetchone()[0]
+
+
+def bench_build(connection, label, vectors):
+    rows, dim = vectors.shape
+    copied = sql.copy(connection, "items", f"id int, embedding veravec({dim})", sql.binary(vectors), "(FORMAT binary)")
+    connection.execute("VACUUM ANALYZE items")
+    connection.execute("CHECKPOINT")
+    built, _ = timed(lambda: connection.execute("CREATE INDEX items_index ON items USING veraflat (embedding)"))
+    size = connection.execute("SELECT pg_relation_size('items_index')").fetchone()[0]
+    note(f"{label}: COPY", copied, "s", "binary")
+    note(f"{label}: CREATE INDEX", built, "s", f"{built / copied:.2f} of COPY")
+    note(f"{label}: index size", size / 2**20, "MiB", f"{size / vectors.nbytes:.4f} of the float32 vectors")
+
+
+def searcher(connection, setting, k, operator="<=>"):
+    statement = f"SELECT id, embedding {operator} %s::veravec FROM items ORDER BY embedding {operator} %s::veravec LIMIT {k}"
+    settings = {"index": "SET enable_seqscan = off; SET enable_indexscan = on",
+                "serial": "SET enable_seqscan = on; SET enable_indexscan = off; SET max_parallel_workers_per_gather = 0",
+                "parallel": "SET enable_seqscan = on; SET enable_indexscan = off; SET max_parallel_workers_per_gather = 2"}
+    # A connection of its own, so that each keeps a prepared statement with a plan of its own.
+    connection = psycopg.connect("", autocommit=True)
+    connection.execute("SET min_parallel_table_scan_size = 0; SET plan_cache_mode = force_generic_plan; " + settings[setting])
+
+    def run(query):
+        parameter = literal(query)
+        return timed(lambda: connection.execute(statement, (parameter, parameter), prepare=True).fetchall())
+
+    run.connection = connection
+    return run
+
+
+def bench_search(connection, label, vectors, queries):
+    normalised = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    flat = None
+    if faiss:
+        faiss.omp_set_num_threads(1)
+        flat = faiss.IndexFlatIP(vectors.shape[1])
+        flat.add(normalised)
+    runs = {f"index, k={k}": searcher(connection, "index", k) for k in (10, 100)}
+    runs |= {"serial scan, k=10": searcher(connection, "serial", 10), "2 workers, k=10": searcher(connection, "parallel", 10)}
+    if flat:
+        runs["faiss flat, 1 thread, k=10"] = lambda q: timed(lambda: flat.search(q[None] / np.linalg.norm(q), 10))
+    seconds = {name: [] for name in runs}
+    refined, returned = [], []
+    for number, query in enumerate(queries):
+        answers = {}
+        for name, run in runs.items():
+            if number == 0:
+                run(query)
+            repeats = 3 if name.startswith(("index", "faiss")) else 1
+            for _ in range(repeats):
+                taken, answers[name] = run(query)
+                seconds[name].append(taken)
+            if name == "index, k=10":
+                stats = run.connection.execute("SELECT rows_refined, rows_returned FROM veraflat_scan_stats()").fetchone()
+                refined.append(stats[0])
+                returned.append(stats[1])
+        distances = [[d for _, d in answers[name]] for name in ("index, k=10", "serial scan, k=10")]
+        assert distances[0] == distances[1], "the index's answer differs"
+    for run in runs.values():
+        if hasattr(run, "connection"):
+            run.connection.close()
+    medians = {name: statistics.median(values) for name, values in seconds.items()}
+    for name, median in medians.items():
+        p95 = sorted(seconds[name])[int(len(seconds[name]) * 0.95)]
+        note(f"{label}: cosine, {name}", median * 1e3, "ms", f"p95 {p95 * 1e3:.2f}; {median / medians['index, k=10']:.2f} times the index's")
+    note(f"{label}: rows refined, k=10", statistics.median(refined), "rows", f"most {max(refined)}")
+    note(f"{label}: rows fetched, k=10", statistics.median(returned), "rows", f"most {max(returned)}")
+
+
+def bench_insert(connection, label, vectors):
+    dim = vectors.shape[1]
+    messages = [literal(v) for v in vectors[:INSERTS]]
+    connection.execute(f"CREATE TABLE bare (id int, embedding veravec({dim}))")
+    connection.execute(f"CREATE TABLE indexed (id int, embedding veravec({dim}))")
+    connection.execute("CREATE INDEX ON indexed USING veraflat (embedding)")
+    seconds, wal = {"bare": 0.0, "indexed": 0.0}, {"bare": 0, "indexed": 0}
+    for number, message in enumerate(messages):
+        for table in seconds:
+            before = wal_position(connection)
+            taken, _ = timed(lambda: connection.execute(f"INSERT INTO {table} VALUES (%s, %s::veravec)", (number, message), prepare=True))
+            seconds[table] += taken
+            wal[table] += wal_position(connection) - before
+    note(f"{label}: INSERT of a row, without index", seconds["bare"] / INSERTS * 1e6, "us")
+    note(f"{label}: INSERT of a row, with index", seconds["indexed"] / INSERTS * 1e6, "us", f"{seconds['indexed'] / seconds['bare']:.2f} times")
+    own = wal["bare"] / INSERTS
+    note(f"{label}: WAL of a row", float(own), "bytes")
+    note(f"{label}: WAL of its index entry", float(wal["indexed"] / INSERTS - own), "bytes", f"{(wal['indexed'] - wal['bare']) / wal['bare']:.2f} of the row's")
+    connection.execute("DROP TABLE bare, indexed")
+
+
+def main(csv_file):
+    connection = psycopg.connect("", autocommit=True)
+    connection.execute("CREATE EXTENSION vera_vec")
+    server, level = connection.execute("SELECT split_part(version(), ' on ', 1), vera_vec_simd_level()").fetchone()
+    print(f"Conditions: {server}, vera_vec at {level}, faiss {faiss and faiss.__version__}; {os.cpu_count()} cores, {platform.machine()};"
+          " warm; one client; prepared statements; medians; hard queries: sentences, not rows of the table.\n")
+    for name, vectors, queries in data_sets():
+        label = "{} x {}".format(*vectors.shape)
+        print(f"{label}: {name}, {len(queries)} queries")
+        bench_build(connection, label, vectors)
+        bench_search(connection, label, vectors, queries)
+        bench_insert(connection, label, vectors)
+        connection.execute("DROP TABLE items")
+    with open(csv_file, "w", newline="") as file:
+        writer = csv.DictWriter(file, RESULTS[0].keys())
+        writer.writeheader()
+        writer.writerows(RESULTS)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
