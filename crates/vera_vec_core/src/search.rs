@@ -211,7 +211,7 @@ impl Search {
         let threshold = threshold.max(self.admitted.map_or(i32::MIN, |(key, _)| key));
         let mut picker = Picker::new(self.admitted, threshold, self.most_candidates);
         picker.offer(0, &self.keys);
-        let trimmed = picker.trimmed;
+        let trimmed = picker.cut.is_some();
         let last = picker.finish(batch);
         self.admitted_count += batch.len();
         if trimmed {
@@ -232,7 +232,7 @@ impl Search {
         });
         self.stats.passes += 1;
         self.stats.bounded += bounded;
-        self.has_more = picker.trimmed;
+        self.has_more = picker.cut.is_some();
         self.admitted = picker.finish(batch).or(self.admitted);
         self.admitted_count += batch.len();
     }
@@ -241,16 +241,18 @@ impl Search {
 /// Picks the least candidates after some other, as many as fit.
 struct Picker {
     after: Option<Candidate>,
+    /// The greatest key that is picked.
     limit: i32,
     most: usize,
     picked: Vec<Candidate>,
-    trimmed: bool,
+    /// The least candidate that there was no room for: nothing from it on is picked.
+    cut: Option<Candidate>,
     kernels: &'static CodeKernels,
 }
 
 impl Picker {
     fn new(after: Option<Candidate>, limit: i32, most: usize) -> Self {
-        Self { after, limit, most, picked: Vec::new(), trimmed: false, kernels: CodeKernels::best() }
+        Self { after, limit, most, picked: Vec::new(), cut: None, kernels: CodeKernels::best() }
     }
 
     fn offer(&mut self, first: u32, keys: &[i32]) {
@@ -261,11 +263,14 @@ impl Picker {
         for keys in keys.chunks(STEP) {
             let start = self.picked.len();
             self.kernels.collect_at_most(keys, first, self.limit, &mut self.picked);
-            if let Some(after) = self.after {
+            if self.after.is_some() || self.cut.is_some() {
                 let mut kept = start;
                 for index in start..self.picked.len() {
-                    if self.picked[index] > after {
-                        self.picked[kept] = self.picked[index];
+                    let candidate = self.picked[index];
+                    if self.after.is_none_or(|after| candidate > after)
+                        && self.cut.is_none_or(|cut| candidate < cut)
+                    {
+                        self.picked[kept] = candidate;
                         kept += 1;
                     }
                 }
@@ -283,10 +288,10 @@ impl Picker {
 
     /// Keeps the `count` least.
     fn trim(&mut self, count: usize) {
-        let (_, &mut (key, _), _) = self.picked.select_nth_unstable(count);
+        let (_, &mut cut, _) = self.picked.select_nth_unstable(count);
         self.picked.truncate(count);
-        self.limit = key;
-        self.trimmed = true;
+        self.limit = cut.0;
+        self.cut = Some(cut);
     }
 
     /// Moves what was picked to `batch`; returns the greatest of it.
