@@ -22,16 +22,34 @@ struct Opened {
 #[allow(clippy::cast_possible_wrap)] // a small constant
 const LOCK: i32 = pg_sys::AccessShareLock as i32;
 
+type BuildFunction = unsafe extern "C-unwind" fn(
+    pg_sys::Relation,
+    pg_sys::Relation,
+    *mut pg_sys::IndexInfo,
+) -> *mut pg_sys::IndexBuildResult;
+
+/// Whether an access method is this one, by its function for building.
+fn is_ours(build: BuildFunction) -> bool {
+    std::ptr::fn_addr_eq(build, super::build::ambuild as BuildFunction)
+}
+
 impl Opened {
     /// Ends the statement if the relation is not an index of this access method that can be read.
     fn new(oid: pg_sys::Oid) -> Self {
         // SAFETY: what is not an index has no table, so nothing is opened that is not one.
         let heap_oid = unsafe { pg_sys::IndexGetRelation(oid, true) };
         if heap_oid == pg_sys::InvalidOid {
-            error::raise(
-                PgSqlErrorCode::ERRCODE_WRONG_OBJECT_TYPE,
-                format!("relation with OID {} is not an index", oid.to_u32()),
-            );
+            // SAFETY: returns null if there is no such relation, else a copy of its name.
+            let name = unsafe { pg_sys::get_rel_name(oid) };
+            if name.is_null() {
+                error::raise(
+                    PgSqlErrorCode::ERRCODE_UNDEFINED_TABLE,
+                    format!("relation with OID {} does not exist", oid.to_u32()),
+                );
+            }
+            // SAFETY: as above.
+            let name = unsafe { std::ffi::CStr::from_ptr(name) }.to_string_lossy();
+            error::raise(PgSqlErrorCode::ERRCODE_WRONG_OBJECT_TYPE, format!("\"{name}\" is not an index"));
         }
         // SAFETY: PostgreSQL opens and locks both, the table first, as everybody does.
         let opened = unsafe {
@@ -44,7 +62,7 @@ impl Opened {
             let is_index = (*(*relation).rd_rel).relkind == pg_sys::RELKIND_INDEX as std::ffi::c_char;
             (
                 is_index,
-                is_index && (*(*relation).rd_indam).ambuild == Some(super::build::ambuild),
+                is_index && (*(*relation).rd_indam).ambuild.is_some_and(is_ours),
                 is_index && (*(*relation).rd_index).indisvalid,
                 (*(*relation).rd_rel).relpersistence == pg_sys::RELPERSISTENCE_TEMP as std::ffi::c_char
                     && !(*relation).rd_islocaltemp,

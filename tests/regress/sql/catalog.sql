@@ -7,10 +7,11 @@ WHERE refobjid = (SELECT oid FROM pg_extension WHERE extname = 'vera_vec') AND d
 	AND pg_describe_object(classid, objid, 0) !~ '^type (veravec\[\])$'
 ORDER BY 1;
 
--- all functions are strict, immutable and parallel safe, but for one that asks about the CPU
+-- all functions are strict, immutable and parallel safe, but for those that ask about the CPU and about indexes
 SELECT oid::regprocedure, provolatile, proparallel, proisstrict FROM pg_proc
 WHERE oid IN (SELECT objid FROM pg_depend WHERE refobjid = (SELECT oid FROM pg_extension WHERE extname = 'vera_vec'))
-	AND prokind = 'f' AND (provolatile, proparallel, proisstrict) <> ('i', 's', true);
+	AND prokind = 'f' AND (provolatile, proparallel, proisstrict) <> ('i', 's', true)
+ORDER BY oid::regprocedure::text COLLATE "C";
 
 -- commutators and negators come in pairs
 SELECT o.oid::regoperator FROM pg_operator o LEFT JOIN pg_operator c ON c.oid = o.oprcom LEFT JOIN pg_operator n ON n.oid = o.oprnegate
