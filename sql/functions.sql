@@ -1,36 +1,48 @@
 -- Functions on vectors
 
--- Distances. Their COST is between what they were measured to cost, against an operator on integers, for 384
--- dimensions (35) and for 1536, whose vectors have to be fetched from TOAST storage (375). With the default of 1
--- PostgreSQL would think an exact scan as cheap as one that compares integers, and not run it in parallel.
+-- Distances. What they cost the planner learns from their support function, if it knows the dimensions; if not, their
+-- COST is between what they were measured to cost, against an operator on integers, for 384 dimensions (35) and for
+-- 1536, whose vectors have to be fetched from TOAST storage (375). With the default of 1 PostgreSQL would think an
+-- exact scan as cheap as one that compares integers, and not run it in parallel.
+
+CREATE FUNCTION veravec_distance_support(internal) RETURNS internal
+	AS 'MODULE_PATHNAME', 'veravec_distance_support' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION veravec_distance_support(internal) IS 'tells the planner what distances cost';
 
 CREATE FUNCTION l2_distance(veravec, veravec) RETURNS double precision
-	AS 'MODULE_PATHNAME', 'veravec_l2_distance' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 100;
+	AS 'MODULE_PATHNAME', 'veravec_l2_distance' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 100
+	SUPPORT veravec_distance_support;
 
 COMMENT ON FUNCTION l2_distance(veravec, veravec) IS 'Euclidean distance';
 
 CREATE FUNCTION inner_product(veravec, veravec) RETURNS double precision
-	AS 'MODULE_PATHNAME', 'veravec_inner_product_wrapper' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 100;
+	AS 'MODULE_PATHNAME', 'veravec_inner_product_wrapper' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 100
+	SUPPORT veravec_distance_support;
 
 COMMENT ON FUNCTION inner_product(veravec, veravec) IS 'inner product';
 
 CREATE FUNCTION cosine_distance(veravec, veravec) RETURNS double precision
-	AS 'MODULE_PATHNAME', 'veravec_cosine_distance' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 100;
+	AS 'MODULE_PATHNAME', 'veravec_cosine_distance' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 100
+	SUPPORT veravec_distance_support;
 
 COMMENT ON FUNCTION cosine_distance(veravec, veravec) IS 'cosine distance';
 
 CREATE FUNCTION l1_distance(veravec, veravec) RETURNS double precision
-	AS 'MODULE_PATHNAME', 'veravec_l1_distance' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 100;
+	AS 'MODULE_PATHNAME', 'veravec_l1_distance' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 100
+	SUPPORT veravec_distance_support;
 
 COMMENT ON FUNCTION l1_distance(veravec, veravec) IS 'taxicab distance';
 
 CREATE FUNCTION veravec_negative_inner_product(veravec, veravec) RETURNS double precision
-	AS 'MODULE_PATHNAME', 'veravec_negative_inner_product' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 100;
+	AS 'MODULE_PATHNAME', 'veravec_negative_inner_product' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 100
+	SUPPORT veravec_distance_support;
 
 COMMENT ON FUNCTION veravec_negative_inner_product(veravec, veravec) IS 'negative inner product';
 
 CREATE FUNCTION veravec_l2_squared_distance(veravec, veravec) RETURNS double precision
-	AS 'MODULE_PATHNAME', 'veravec_l2_squared_distance_wrapper' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 100;
+	AS 'MODULE_PATHNAME', 'veravec_l2_squared_distance_wrapper' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 100
+	SUPPORT veravec_distance_support;
 
 COMMENT ON FUNCTION veravec_l2_squared_distance(veravec, veravec) IS 'squared Euclidean distance';
 

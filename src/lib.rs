@@ -13,6 +13,7 @@ use pgrx::prelude::*;
 mod am;
 mod error;
 mod operators;
+mod planner;
 mod postgres;
 mod storage;
 mod types;

@@ -89,4 +89,34 @@ mod tests {
             assert_eq!(allocated(), before);
         }
     }
+
+    /// ARCHITECTURE.md, "VACUUM and scans": the argument needs snapshots that see what was there at one time.
+    #[pg_test(error = "non-MVCC snapshots are not supported with veraflat")]
+    fn refuses_snapshots_that_are_not_mvcc() {
+        Spi::run("CREATE TABLE t (v veravec(2)); INSERT INTO t VALUES ('[1,2]'); CREATE INDEX t_v ON t USING veraflat (v)").unwrap();
+        let oid = |name: &str| {
+            Spi::get_one::<pg_sys::Oid>(&format!("SELECT '{name}'::regclass::oid")).unwrap().unwrap()
+        };
+        let (table, index) = (oid("t"), oid("t_v"));
+        let vector = datum("SELECT '[1,1]'::veravec");
+        // SAFETY: what the executor does for an index scan, with a snapshot that it would not use. The error that this
+        // ends with releases what was opened.
+        unsafe {
+            let heap = pg_sys::table_open(table, pg_sys::AccessShareLock as i32);
+            let index = pg_sys::index_open(index, pg_sys::AccessShareLock as i32);
+            let snapshot = &raw mut pg_sys::SnapshotAnyData;
+            #[cfg(feature = "pg18")]
+            let scan = pg_sys::index_beginscan(heap, index, snapshot, std::ptr::null_mut(), 0, 1);
+            #[cfg(not(feature = "pg18"))]
+            let scan = pg_sys::index_beginscan(heap, index, snapshot, 0, 1);
+            let mut order_by = pg_sys::ScanKeyData {
+                sk_strategy: 1,
+                sk_attno: 1,
+                sk_argument: vector,
+                ..Default::default()
+            };
+            pg_sys::index_rescan(scan, std::ptr::null_mut(), 0, &mut order_by, 1);
+            pg_sys::index_getnext_tid(scan, pg_sys::ScanDirection::ForwardScanDirection);
+        }
+    }
 }
