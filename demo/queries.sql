@@ -21,10 +21,34 @@ ORDER BY embedding <-> q
 LIMIT 5;
 
 \echo 'How PostgreSQL finds them: an exact scan of all rows, keeping the five best:\n'
-EXPLAIN (ANALYZE, COSTS OFF)
+EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF)
 SELECT id FROM documents
 ORDER BY embedding <=> (SELECT embedding FROM queries WHERE sentence = 'a mountain in South America')
 LIMIT 5;
+
+\echo 'The same question without an index:\n'
+SELECT round((embedding <=> (SELECT embedding FROM queries WHERE sentence = 'a mountain in South America'))::numeric, 4) AS distance, content
+FROM documents
+ORDER BY embedding <=> (SELECT embedding FROM queries WHERE sentence = 'a mountain in South America')
+LIMIT 5;
+
+\echo 'An index:\n'
+CREATE INDEX documents_embedding ON documents USING veraflat (embedding);
+SELECT pg_size_pretty(pg_relation_size('documents_embedding')) AS index_size,
+    pg_size_pretty(5000 * 384 * 4::bigint) AS vectors_size;
+
+\echo 'The same question with it, and the same answer:\n'
+SELECT round((embedding <=> (SELECT embedding FROM queries WHERE sentence = 'a mountain in South America'))::numeric, 4) AS distance, content
+FROM documents
+ORDER BY embedding <=> (SELECT embedding FROM queries WHERE sentence = 'a mountain in South America')
+LIMIT 5;
+
+\echo 'How PostgreSQL finds them now, and what the index did:\n'
+EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF)
+SELECT id FROM documents
+ORDER BY embedding <=> (SELECT embedding FROM queries WHERE sentence = 'a mountain in South America')
+LIMIT 5;
+SELECT * FROM veraflat_scan_stats();
 
 \echo 'The topics whose documents are, on the average, nearest to a sentence:\n'
 SELECT topic, count, round((centre <=> (SELECT embedding FROM queries WHERE sentence = 'a bird that cannot fly'))::numeric, 3) AS distance
