@@ -1,5 +1,6 @@
 """Private PostgreSQL servers, and connections that know the type."""
 
+import contextlib
 import os
 import pathlib
 import pwd
@@ -53,7 +54,7 @@ class Server:
                          "--no-sync")
         with (self.data / "postgresql.conf").open("a") as file:
             file.write(f"listen_addresses = ''\nunix_socket_directories = '{self.directory}'\nfsync = off\n")
-            file.write("log_line_prefix = '%m [%p] '\nlog_error_verbosity = verbose\njit = off\n")
+            file.write("log_line_prefix = '%m [%p] %e '\nlog_checkpoints = off\njit = off\n")
             file.writelines(f"{setting}\n" for setting in settings)
 
     def __enter__(self):
@@ -95,11 +96,15 @@ class Server:
                 state = _process_state(entry.name)
                 if state and state[0] == postmaster:
                     processes.append(int(entry.name))
-        for pid in processes:
-            os.kill(pid, signal.SIGKILL)
+        for pid in reversed(processes):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         for pid in processes:
             while (state := _process_state(pid)) and state[1] != "Z":
                 time.sleep(0.005)
+        # Dead, though perhaps not yet buried: to the next server it would look as if the last one still ran.
+        (self.data / "postmaster.pid").unlink()
+        (self.directory / ".s.PGSQL.5432.lock").unlink()
 
     def remove(self):
         """Ends the server, if it runs, and removes its files."""
