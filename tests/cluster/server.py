@@ -19,6 +19,7 @@ from psycopg.pq import Format
 from psycopg.types import TypeInfo
 
 BIN = pathlib.Path(os.environ["BIN"])  # the programs of a PostgreSQL whose installation has the extension
+MAJOR = int(re.search(r" (\d+)", subprocess.check_output([BIN / "postgres", "--version"], text=True))[1])
 CRASHED = re.compile(r"PANIC:|TRAP:|was terminated by signal|terminated by exception|inconsistent page|panicked at")
 
 
@@ -32,9 +33,13 @@ def _process_state(pid):
 
 
 class Server:
-    """A private PostgreSQL server: own data directory, own socket directory, no TCP port, as an unprivileged user."""
+    """A private PostgreSQL server: own data directory, own socket directory, no TCP port, as an unprivileged user.
 
-    def __init__(self, *settings, name="server", standby_of=None):
+    settings: lines of postgresql.conf. standby_of: a running Server to copy and to follow. checksums: False has no data
+    checksums even where they are PostgreSQL's default.
+    """
+
+    def __init__(self, *settings, name="server", standby_of=None, checksums=True):
         self.name = name
         self.user = {}
         if os.geteuid() == 0:
@@ -51,7 +56,7 @@ class Server:
                          "-U", "postgres", "-D", self.data)
         else:
             self.program("initdb", "-D", self.data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C",
-                         "--no-sync")
+                         "--no-sync", *(["--no-data-checksums"] if MAJOR >= 18 and not checksums else []))
         with (self.data / "postgresql.conf").open("a") as file:
             file.write(f"listen_addresses = ''\nunix_socket_directories = '{self.directory}'\nfsync = off\n")
             file.write("log_line_prefix = '%m [%p] %e '\nlog_checkpoints = off\njit = off\n")
