@@ -94,7 +94,8 @@ def indexes(connection):
     """Names of all valid indexes of the access method under test."""
     rows = connection.execute(
         "SELECT i.indexrelid::regclass::text FROM pg_index i JOIN pg_class c ON i.indexrelid = c.oid"
-        " JOIN pg_am a ON a.oid = c.relam WHERE a.amname = %s AND c.relkind = 'i' AND i.indisvalid ORDER BY 1",
+        " JOIN pg_am a ON a.oid = c.relam WHERE a.amname = %s AND c.relkind = 'i' AND i.indisvalid"
+        " AND NOT pg_is_other_temp_schema(c.relnamespace) ORDER BY 1",
         (ACCESS_METHOD,),
     )
     return [name for (name,) in rows]

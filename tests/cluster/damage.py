@@ -12,7 +12,6 @@ import os
 import random
 import signal
 import threading
-import time
 
 import numpy as np
 import psycopg
@@ -108,19 +107,10 @@ class Patient:
         self.server = server
         self.connection = None
 
-    def connect(self):
-        """Waits while the server recovers from a crash."""
-        for _ in range(300):
-            try:
-                return self.server.connect()
-            except psycopg.OperationalError:
-                time.sleep(0.1)
-        return self.server.connect()
-
     @contextlib.contextmanager
     def session(self):
         if self.connection is None or self.connection.closed:
-            self.connection = self.connect()
+            self.connection = self.server.connect()
             self.connection.execute(f"SET statement_timeout = '{STATEMENT_TIMEOUT}s'")
         watchdog = threading.Timer(HANGS, os.kill, (self.connection.info.backend_pid, signal.SIGKILL))
         watchdog.start()

@@ -124,10 +124,8 @@ class Scenario:
                 try:
                     way(query)
                 except psycopg.Error as error:
-                    if self.connection.closed:
-                        raise
                     self.settle(f"{way.__name__}: {error.sqlstate} {error}", query.sql("$1"))
-                    self.connection.execute("ROLLBACK")
+                    self.connection.execute("ROLLBACK")  # after a crash this ends the scenario
 
     @contextlib.contextmanager
     def circumstances(self):
@@ -181,6 +179,8 @@ class Scenario:
             self.connection.execute(FREE)
             return
         self.connection.execute(FORCED)
+        if "NULL::veravec" in statement:  # a distance that is NULL at plan time is no order
+            return
         used, plan = uses_index(self.connection, statement, indexes(self.connection))
         self.counts["forced"] += 1
         self.counts["indexed"] += used

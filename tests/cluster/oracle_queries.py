@@ -76,6 +76,7 @@ def _shapes(table, d, where):
     ordered = f"SELECT t.id, {d} AS d FROM t WHERE {where} ORDER BY {d}{WINDOW}"
     return {
         "plain": Query(f"SELECT t.id{shown} FROM t WHERE {where} ORDER BY {d}{WINDOW}", lockable=True),
+        "where it is": Query(f"SELECT t.id || ' at ' || t.ctid::text{shown} FROM t WHERE {where} ORDER BY {d}{WINDOW}"),
         "tie broken": Query(f"SELECT t.id{shown} FROM t WHERE {where} ORDER BY {d}, t.id{WINDOW}", total_order=True),
         "range": Query(f"SELECT t.id{shown} FROM t WHERE {where} AND {d} {table.pick('<', '<=', '>')} {far!r}"
                        f" ORDER BY {d}{WINDOW}", lockable=True),

@@ -121,8 +121,12 @@ class Server:
         shutil.rmtree(self.directory)
 
     def connect(self, **options):
-        """A new session in autocommit mode; creates the extension if need be."""
-        return connect(host=str(self.directory), **options)
+        """A new session in autocommit mode; creates the extension if need be. Waits while the server recovers."""
+        for _ in range(300):
+            with contextlib.suppress(psycopg.OperationalError):
+                return connect(str(self.directory), **options)
+            time.sleep(0.1)
+        return connect(str(self.directory), **options)
 
     def log_lines(self):
         return self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
@@ -131,8 +135,9 @@ class Server:
         return "\n".join(self.log_lines()[-lines:])
 
     def problems(self):
-        """Lines of the log that tell of a crash."""
-        return [line for line in self.log_lines() if CRASHED.search(line)]
+        """Lines of the log that tell of a crash, with those that follow them."""
+        lines = self.log_lines()
+        return [line for i, _ in enumerate(lines) if CRASHED.search(lines[i]) for line in lines[i: i + 20]]
 
 
 class Veravec(np.ndarray):
@@ -140,6 +145,7 @@ class Veravec(np.ndarray):
 
 
 def connect(host, user="postgres", dbname="postgres", **options):
+    """A session in autocommit mode that can send numpy arrays as veravec."""
     connection = psycopg.connect(host=host, user=user, dbname=dbname, autocommit=True, **options)
     info = TypeInfo.fetch(connection, "public.veravec")
     if info is None:
