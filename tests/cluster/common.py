@@ -174,9 +174,9 @@ def answer(connection, query):
 
 
 def nearest(table, operator, vector, limit=None, where="true", column="v", key="id"):
-    """The common query: rows of a table by distance to a vector."""
+    """The common query: rows of a table by distance to a vector; to None for a NULL that the planner does not know."""
     window = "" if limit is None else f" LIMIT {limit}"
-    order = f"{column} {operator} {literal(vector)}"
+    order = f"{column} {operator} {'(SELECT NULL::veravec)' if vector is None else literal(vector)}"
     return f"SELECT {key}, {order} FROM {table} WHERE {where} ORDER BY {order}{window}"
 
 

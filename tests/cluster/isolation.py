@@ -180,7 +180,7 @@ def load_from(stage, connections, seconds, *meanwhile):
     for thread in threads:
         thread.start()
     reader = stage.session()
-    while time.monotonic() < deadline:
+    while time.monotonic() < deadline and not reader.closed:
         stage.check("answers under load", same_answers(reader, "t", [stage.query], must_use=False))
     for thread in threads:
         thread.join()

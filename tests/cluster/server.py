@@ -135,9 +135,10 @@ class Server:
         return "\n".join(self.log_lines()[-lines:])
 
     def problems(self):
-        """Lines of the log that tell of a crash, with those that follow them."""
+        """The first crashes that the log tells of: their lines, with those that follow them."""
         lines = self.log_lines()
-        return [line for i, _ in enumerate(lines) if CRASHED.search(lines[i]) for line in lines[i: i + 20]]
+        crashes = [i for i, line in enumerate(lines) if CRASHED.search(line)]
+        return [line for i in crashes[:3] for line in lines[i: i + 15]]
 
 
 class Veravec(np.ndarray):
