@@ -148,6 +148,7 @@ class Veravec(np.ndarray):
 def connect(host, user="postgres", dbname="postgres", **options):
     """A session in autocommit mode that can send numpy arrays as veravec."""
     connection = psycopg.connect(host=host, user=user, dbname=dbname, autocommit=True, **options)
+    connection.prepare_threshold = None  # else a repeated query would keep its first plan
     info = TypeInfo.fetch(connection, "public.veravec")
     if info is None:
         connection.execute("CREATE EXTENSION IF NOT EXISTS vera_vec SCHEMA public")
