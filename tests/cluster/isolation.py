@@ -180,8 +180,9 @@ def load_from(stage, connections, seconds, *meanwhile):
     for thread in threads:
         thread.start()
     reader = stage.session()
-    while time.monotonic() < deadline and not reader.closed:
-        stage.check("answers under load", same_answers(reader, "t", [stage.query], must_use=False))
+    right = True
+    while time.monotonic() < deadline and right:
+        right = stage.check("answers under load", same_answers(reader, "t", [stage.query], must_use=False))
     for thread in threads:
         thread.join()
     stage.check("no errors", errors and errors[0])

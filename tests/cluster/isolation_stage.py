@@ -58,7 +58,7 @@ class Stage:
             session.execute(f"INSERT INTO t VALUES ({self.new_id()}, {value})")
 
     def check(self, what, problem):
-        self.checks.check(f"{self.test}: {what}", problem)
+        return self.checks.check(f"{self.test}: {what}", problem)
 
     def sequential(self, session, operator="<->"):
         session.execute(SEQUENTIAL)

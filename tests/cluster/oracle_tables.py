@@ -125,7 +125,7 @@ class Table:
         match self.rng.choice(["load", "change", "fail", "savepoint", "vacuum", "reindex", "truncate"],
                               p=[0.25, 0.4, 0.1, 0.1, 0.1, 0.03, 0.02]):
             case "load":
-                wanted = self.rng.choice([0, 1, 10, 100, 300, 1500], p=[0.05, 0.1, 0.2, 0.3, 0.25, 0.1])
+                wanted = self.rng.choice([0, 1, 10, 100, 300, 1500, 20000], p=[0.05, 0.1, 0.2, 0.3, 0.25, 0.08, 0.02])
                 self.load(min(int(wanted), room // 3))
             case "change":
                 self.change(self.connection)
