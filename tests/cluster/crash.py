@@ -21,6 +21,7 @@ from server import Server
 DIMENSIONS = 24
 WORKERS = 4
 IDS = 1_000_000  # each worker has as many ids of its own
+MOST_ROWS = 800  # of a worker in a table; then it deletes
 SETTINGS = (
     "shared_buffers = 1MB", "max_wal_size = 32MB", "min_wal_size = 32MB", "checkpoint_timeout = 30s",
     "bgwriter_delay = 10ms", "bgwriter_lru_maxpages = 1000", "autovacuum_naptime = 1s", "lock_timeout = 1s",
@@ -101,8 +102,9 @@ class Worker(threading.Thread):
 
     def change(self, table, after):
         rows = after[table]
-        some = self.rng.sample(sorted(rows), min(len(rows), self.rng.choice([1, 3, 40])))
-        kind = self.rng.random()
+        full = len(rows) > MOST_ROWS
+        some = self.rng.sample(sorted(rows), min(len(rows), MOST_ROWS // 2 if full else self.rng.choice([1, 3, 40])))
+        kind = 0.6 if full else self.rng.random()
         if kind < 0.25:
             self.connection.execute(f"INSERT INTO {table} VALUES {self.new_row(rows)}")
         elif kind < 0.5 or not some:

@@ -12,7 +12,7 @@ import psycopg
 
 from common import (ACCESS_METHOD, FORCED, FREE, Checks, answer, first_difference, index_sql, literal, nearest,
                     same_answers, seed_from)
-from isolation_stage import DIMENSIONS, ROWS, Stage
+from isolation_stage import ROWS, Stage, load_from
 from server import Server, copy_in
 
 PROMPT = 1.0  # seconds within which a cancel is heeded
@@ -146,48 +146,6 @@ def create_index_concurrently(stage):
     changes(6)
 
 
-def load_from(stage, connections, seconds, *meanwhile):
-    """Concurrent sessions insert, update, delete and roll back, while another repeats the statements `meanwhile`."""
-    deadline = time.monotonic() + seconds
-    errors = []
-
-    def work(number, session):
-        rng = np.random.default_rng([stage.seed, number])
-        row = 1_000_000 * (number + 1)
-        while time.monotonic() < deadline:
-            row += 20
-            vectors = rng.integers(-3, 4, (rng.integers(1, 20), DIMENSIONS))
-            values = ", ".join(f"({row + i}, {literal(vector)})" for i, vector in enumerate(vectors))
-            session.execute("BEGIN")
-            session.execute(f"INSERT INTO t VALUES {values}")
-            session.execute(f"UPDATE t SET v = {literal(rng.integers(-3, 4, DIMENSIONS))} WHERE id = {row - 20}")
-            session.execute(f"DELETE FROM t WHERE id BETWEEN {row - 200} AND {row - 150}")
-            session.execute("ROLLBACK" if rng.random() < 0.2 else "COMMIT")
-
-    def repeat(session):
-        while time.monotonic() < deadline:
-            for statement in meanwhile:
-                session.execute(statement)
-
-    def guarded(action, *arguments):
-        try:
-            action(*arguments)
-        except psycopg.Error as error:
-            errors.append(error)
-
-    threads = [threading.Thread(target=guarded, args=(work, number, stage.session())) for number in range(connections)]
-    threads.append(threading.Thread(target=guarded, args=(repeat, stage.session())))
-    for thread in threads:
-        thread.start()
-    reader = stage.session()
-    right = True
-    while time.monotonic() < deadline and right:
-        right = stage.check("answers under load", same_answers(reader, "t", [stage.query], must_use=False))
-    for thread in threads:
-        thread.join()
-    stage.check("no errors", errors and errors[0])
-
-
 def reindex_concurrently_under_load(stage):
     load_from(stage, 3, 4, "REINDEX INDEX CONCURRENTLY t_v")
 
@@ -242,6 +200,34 @@ def write_skew(stage):
         stage.check("one fails", None)
     else:
         stage.check("one fails", "both committed")
+
+
+def rows_that_are_locked(stage):
+    """SELECT FOR UPDATE in index order, and rows found again by their ctid."""
+    other = stage.session()
+    query = nearest("t", "<->", stage.query, 5)
+    right = stage.sequential(stage.main)
+    stage.check("FOR UPDATE", first_difference(answer(stage.main, query + " FOR UPDATE"), right, limit=5))
+    nearest_row = right[0][0]
+    other.execute("BEGIN")
+    other.execute(f"UPDATE t SET v = v WHERE id = {nearest_row}")
+    got = answer(stage.main, query + " FOR UPDATE SKIP LOCKED")
+    stage.check("SKIP LOCKED", first_difference(got, [row for row in right if row[0] != nearest_row], limit=5))
+    stage.expect_error("NOWAIT", stage.main, query + " FOR UPDATE NOWAIT", "55P03")
+    waiting, got = stage.session(), []
+    waiting.execute(FORCED)
+    thread = threading.Thread(target=lambda: got.extend(answer(waiting, query + " FOR UPDATE")))
+    thread.start()
+    stage.wait_until_blocked(waiting)
+    other.execute("COMMIT")
+    thread.join()
+    stage.check("after waiting for an update", first_difference(got, right, limit=5))
+    where = f"ctid IN (SELECT ctid FROM t ORDER BY v <-> {literal(stage.query)} LIMIT 5)"
+    changed = stage.main.execute(f"UPDATE t SET v = v WHERE {where}").rowcount
+    stage.check("UPDATE by ctid", changed != 5 and f"{changed} rows")
+    distance = f"v <-> {literal(stage.query)}"
+    deleted = answer(stage.main, f"DELETE FROM t WHERE {where} RETURNING id, {distance}")
+    stage.check("DELETE by ctid", first_difference(sorted(deleted, key=lambda row: row[1]), right, limit=5))
 
 
 def statements_that_need_the_index_alone(stage):
@@ -330,7 +316,8 @@ def size_stays(stage):
 TESTS = (cursor_while_rows_are_replaced, vacuum_between_all_fetches, insert_in_progress, old_snapshot,
          dead_rows_whose_places_are_reused, updates_in_one_page, create_index_concurrently,
          reindex_concurrently_under_load, vacuum_under_load, reindex_under_load, two_inserters, prepared_transaction,
-         write_skew, statements_that_need_the_index_alone, errors_in_the_middle_of_a_scan, cancel, size_stays)
+         write_skew, rows_that_are_locked, statements_that_need_the_index_alone, errors_in_the_middle_of_a_scan, cancel,
+         size_stays)
 
 
 def main():

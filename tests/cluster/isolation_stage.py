@@ -1,5 +1,6 @@
 """What every test of isolation.py starts from and ends with."""
 
+import threading
 import time
 
 import numpy as np
@@ -111,3 +112,45 @@ class Stage:
                 return
             time.sleep(0.01)
         raise TimeoutError("the other session does not wait for a lock")
+
+
+def load_from(stage, connections, seconds, *meanwhile):
+    """Concurrent sessions insert, update, delete and roll back, while another repeats the statements `meanwhile`."""
+    deadline = time.monotonic() + seconds
+    errors = []
+
+    def work(number, session):
+        rng = np.random.default_rng([stage.seed, number])
+        row = 1_000_000 * (number + 1)
+        while time.monotonic() < deadline:
+            row += 20
+            vectors = rng.integers(-3, 4, (rng.integers(1, 20), DIMENSIONS))
+            values = ", ".join(f"({row + i}, {literal(vector)})" for i, vector in enumerate(vectors))
+            session.execute("BEGIN")
+            session.execute(f"INSERT INTO t VALUES {values}")
+            session.execute(f"UPDATE t SET v = {literal(rng.integers(-3, 4, DIMENSIONS))} WHERE id = {row - 20}")
+            session.execute(f"DELETE FROM t WHERE id BETWEEN {row - 200} AND {row - 150}")
+            session.execute("ROLLBACK" if rng.random() < 0.2 else "COMMIT")
+
+    def repeat(session):
+        while time.monotonic() < deadline:
+            for statement in meanwhile:
+                session.execute(statement)
+
+    def guarded(action, *arguments):
+        try:
+            action(*arguments)
+        except psycopg.Error as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=guarded, args=(work, number, stage.session())) for number in range(connections)]
+    threads.append(threading.Thread(target=guarded, args=(repeat, stage.session())))
+    for thread in threads:
+        thread.start()
+    reader = stage.session()
+    right = True
+    while time.monotonic() < deadline and right:
+        right = stage.check("answers under load", same_answers(reader, "t", [stage.query], must_use=False))
+    for thread in threads:
+        thread.join()
+    stage.check("no errors", errors and errors[0])
