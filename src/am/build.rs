@@ -179,7 +179,8 @@ unsafe fn sample_center(
                 relation,
                 index_info,
                 false,
-                true,
+                // Rows that are not visible to all will do; a concurrent build looks at none but its snapshot's.
+                !(*index_info).ii_Concurrent,
                 false,
                 position as u32,
                 1,

@@ -45,6 +45,11 @@ pub(super) unsafe extern "C-unwind" fn amcostestimate(
             );
             Some(scan_cost((*info).tuples, f64::from((*info).pages), seq_page_cost))
         };
+        #[cfg(feature = "pg18")]
+        if costs.is_none() {
+            // More than what any enable_* setting adds, which from PostgreSQL 18 on comes before costs.
+            (*path).path.disabled_nodes = 2;
+        }
         let (start, each) = costs.unwrap_or((NEVER, 0.0));
         *startup_cost = start;
         *total_cost = start + each * (*info).tuples;

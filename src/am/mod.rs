@@ -5,6 +5,7 @@
 
 mod build;
 mod cost;
+mod heap;
 mod insert;
 mod inspect;
 mod options;

@@ -5,16 +5,22 @@ use std::cell::Cell;
 use pgrx::{PgSqlErrorCode, check_for_interrupts, pg_guard, pg_sys};
 use vera_vec_core::codes::{Encoder, Query, Refined};
 use vera_vec_core::page::{FinePage, Layout, Meta, Page, PageError, ScanPage, Tid};
-use vera_vec_core::search::{Hit, Rows, Search, SearchStats};
+use vera_vec_core::ranking::{Place, Ranked, Ranking, Table};
+use vera_vec_core::search::{Hit, Rows, SearchStats};
 
+use super::heap::Heap;
 use super::{metric_of, value};
 use crate::error;
 use crate::storage::{Index, PageVisitor, Reader};
 
 /// What a scan keeps between calls: plain memory, no pins, no locks.
 struct Scan {
+    /// The memory context that this lives in.
+    context: pg_sys::MemoryContext,
     /// Of the index, read when the scan was started first.
     encoder: Option<Encoder>,
+    /// Made when the first row is asked for.
+    heap: Option<Heap>,
     /// None until the first row is asked for.
     running: Option<Running>,
 }
@@ -23,7 +29,7 @@ struct Scan {
 struct Running {
     query: Query,
     rows: ScannedRows,
-    search: Search,
+    ranking: Ranking,
 }
 
 /// What the last scan of this backend did.
@@ -55,7 +61,12 @@ pub(super) unsafe extern "C-unwind" fn ambeginscan(
         (*scan).xs_orderbyvals = pg_sys::palloc0(count * size_of::<pg_sys::Datum>()).cast();
         (*scan).xs_orderbynulls = pg_sys::palloc0(count * size_of::<bool>()).cast();
         (*scan).opaque = pgrx::PgMemoryContexts::CurrentMemoryContext
-            .leak_and_drop_on_delete(Scan { encoder: None, running: None })
+            .leak_and_drop_on_delete(Scan {
+                context: pg_sys::CurrentMemoryContext,
+                encoder: None,
+                heap: None,
+                running: None,
+            })
             .cast();
         scan
     }
@@ -80,13 +91,18 @@ pub(super) unsafe extern "C-unwind" fn amrescan(
 
 #[pg_guard]
 pub(super) unsafe extern "C-unwind" fn amendscan(scan: pg_sys::IndexScanDesc) {
-    // SAFETY: the scan is one that ambeginscan has made. Its state is freed with its memory context; what is large now.
+    // SAFETY: the scan is one that ambeginscan has made. Its state is freed with its memory context; what is large, and
+    // what others should know of, is given back now.
     unsafe {
-        (*(*scan).opaque.cast::<Scan>()).running = None;
+        let state = &mut *(*scan).opaque.cast::<Scan>();
+        state.running = None;
+        if let Some(heap) = state.heap.take() {
+            heap.end();
+        }
     }
 }
 
-/// Gives the next row: its TID, and a lower bound of its distance, for the executor to replace by the distance.
+/// Gives the next row: its TID and its distances.
 #[pg_guard]
 pub(super) unsafe extern "C-unwind" fn amgettuple(
     scan: pg_sys::IndexScanDesc,
@@ -101,22 +117,25 @@ pub(super) unsafe extern "C-unwind" fn amgettuple(
         // SAFETY: as above.
         state.running = Some(unsafe { start(scan, index, state) });
     }
-    let Some(Running { query, rows, search }) = &mut state.running else { return false };
-    let hit = search.next(&mut Source { index, query, rows });
-    LAST_SCAN.set(ScanStats { search: search.stats(), pages_read: rows.pages_read });
-    let Some(hit) = hit else { return false };
-    let distance = query.distance(hit.key);
-    // SAFETY: as above; there is room for as many values as there are order-bys, one at least.
+    let (Some(Running { query, rows, ranking }), Some(heap)) = (&mut state.running, &mut state.heap) else {
+        return false;
+    };
+    // SAFETY: as above.
+    let orders = usize::try_from(unsafe { (*scan).numberOfOrderBys }).unwrap_or(0);
+    let row = ranking.next(&mut Source { index, query, rows, heap: &mut *heap, orders });
+    heap.release();
+    LAST_SCAN.set(ScanStats { search: ranking.stats(), pages_read: rows.pages_read });
+    let Some(row) = row else { return false };
+    // SAFETY: as above; there is room for as many values as there are orders.
     unsafe {
-        (*scan).xs_heaptid = value::item_pointer(hit.tid);
+        (*scan).xs_heaptid = value::item_pointer(row.tid);
         (*scan).xs_recheck = false;
-        (*scan).xs_recheckorderby = true;
-        let count = usize::try_from((*scan).numberOfOrderBys).unwrap_or(0);
-        for number in 0..count {
-            // What comes after the first order-by is unknown, so least.
-            let bound = if number == 0 { distance } else { Some(f64::NEG_INFINITY) };
-            *(*scan).xs_orderbyvals.add(number) = pg_sys::Datum::from(bound.unwrap_or(0.0).to_bits());
-            *(*scan).xs_orderbynulls.add(number) = bound.is_none();
+        // The distances are the operators' own.
+        (*scan).xs_recheckorderby = false;
+        for (number, place) in std::iter::once(row.first).chain(row.rest).take(orders).enumerate() {
+            let distance = place.distance();
+            *(*scan).xs_orderbyvals.add(number) = pg_sys::Datum::from(distance.unwrap_or(0.0).to_bits());
+            *(*scan).xs_orderbynulls.add(number) = distance.is_none();
         }
     }
     true
@@ -157,7 +176,7 @@ unsafe fn start(scan: pg_sys::IndexScanDesc, index: Index, state: &mut Scan) -> 
         )
     };
     let meta = index.meta();
-    let encoder = state.encoder.get_or_insert_with(|| Encoder::new(meta.layout.kind, index.center(&meta)));
+    let encoder = &*state.encoder.get_or_insert_with(|| Encoder::new(meta.layout.kind, index.center(&meta)));
     #[allow(clippy::cast_possible_wrap)] // a small constant
     let is_null = order_by.sk_flags & pg_sys::SK_ISNULL as i32 != 0;
     // SAFETY: the executor gives an argument of the operator's type, there until the scan is started again.
@@ -166,7 +185,9 @@ unsafe fn start(scan: pg_sys::IndexScanDesc, index: Index, state: &mut Scan) -> 
     // SAFETY: a setting of PostgreSQL's.
     let memory = usize::try_from(unsafe { pg_sys::work_mem }).unwrap_or(0) * 1024;
     let rows = ScannedRows::new(&meta);
-    Running { query, search: Search::new(rows.slots(), memory), rows }
+    // SAFETY: the caller's; the executor gives a table with its snapshot.
+    state.heap.get_or_insert_with(|| unsafe { Heap::new(scan, state.context) });
+    Running { query, ranking: Ranking::new(rows.slots(), memory), rows }
 }
 
 /// The rows of an index that a scan looks at: those that were there when it was started.
@@ -201,11 +222,18 @@ impl ScannedRows {
     }
 }
 
-/// What a search sees of them.
+/// Pages that are visited at a time: some tens of microseconds. Across segments, so that the first page of one is fetched
+/// while the last of another is read.
+const RUN: usize = 128;
+
+/// What a ranking sees of them.
 struct Source<'a> {
     index: Index,
     query: &'a mut Query,
     rows: &'a mut ScannedRows,
+    heap: &'a mut Heap,
+    /// Orders of the query.
+    orders: usize,
 }
 
 /// Bounds all rows of each page.
@@ -214,18 +242,17 @@ struct CoarsePass<'a> {
     query: &'a mut Query,
     keys: &'a mut Vec<i32>,
     sink: &'a mut dyn FnMut(u32, &[i32]),
-    /// The first scan page of the run, its number and its block.
-    first_page: u32,
-    first_block: u32,
+    /// The number of the scan page that comes next.
+    page: u32,
 }
 
 impl PageVisitor for CoarsePass<'_> {
-    fn visit(&mut self, block: u32, page: &Page, next: *const u8) -> Result<(), PageError> {
+    fn visit(&mut self, _block: u32, page: &Page, next: *const u8) -> Result<(), PageError> {
         let view = ScanPage::new(page, self.layout)?;
         self.keys.clear();
         self.query.coarse_keys(&view, next, self.keys);
-        let number = self.first_page + (block - self.first_block);
-        (self.sink)(self.layout.ordinal(number, 0), self.keys);
+        (self.sink)(self.layout.ordinal(self.page, 0), self.keys);
+        self.page += 1;
         Ok(())
     }
 }
@@ -287,19 +314,16 @@ impl Rows for Source<'_> {
     fn coarse_keys(&mut self, sink: &mut dyn FnMut(u32, &[i32])) {
         let rows = &mut *self.rows;
         let mut reader = Reader::new(self.index, rows.end_block());
+        let mut pass =
+            CoarsePass { layout: &rows.layout, query: &mut *self.query, keys: &mut rows.keys, sink, page: 0 };
+        let mut blocks = Vec::new();
         for number in 0..rows.segments {
-            check_for_interrupts!();
-            let segment = rows.layout.segment(number);
-            let blocks: Vec<u32> = segment.scan_blocks().collect();
-            let mut pass = CoarsePass {
-                layout: &rows.layout,
-                query: &mut *self.query,
-                keys: &mut rows.keys,
-                sink: &mut *sink,
-                first_page: segment.first_page,
-                first_block: segment.first_block,
-            };
-            reader.visit(&blocks, &mut pass);
+            blocks.extend(rows.layout.segment(number).scan_blocks());
+            if blocks.len() >= RUN || number + 1 == rows.segments {
+                check_for_interrupts!();
+                reader.visit(&blocks, &mut pass);
+                blocks.clear();
+            }
         }
         rows.pages_read += reader.pages_read();
     }
@@ -339,5 +363,20 @@ impl Rows for Source<'_> {
             }
         }
         rows.pages_read += reader.pages_read();
+    }
+}
+
+impl Table for Source<'_> {
+    fn fetch(&mut self, tid: Tid) -> Option<Ranked> {
+        check_for_interrupts!();
+        self.heap.fetch(tid)
+    }
+
+    fn place(&self, key: i32) -> Place {
+        Place::of(self.query.distance(key))
+    }
+
+    fn has_one_order(&self) -> bool {
+        self.orders == 1
     }
 }

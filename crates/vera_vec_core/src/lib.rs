@@ -7,7 +7,7 @@
 //! * [`distance`]: the kernels that compute them, chosen for the CPU at run time
 //! * [`codes`]: short codes of vectors, and lower bounds of distances from them
 //! * [`page`]: the pages of an index, over byte slices
-//! * [`search`]: which rows to look at, and in which order
+//! * [`search`], [`ranking`]: which rows to look at, and in which order to give them
 //! * [`error`]: everything that can be wrong with a value, and what the user is told
 //!
 //! Everything here works on slices and integers, so that it can be tested, fuzzed and measured without a
@@ -22,6 +22,7 @@ pub mod element;
 pub mod error;
 pub mod metric;
 pub mod page;
+pub mod ranking;
 pub mod search;
 pub mod text;
 pub mod vector;
