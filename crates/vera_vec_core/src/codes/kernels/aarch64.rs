@@ -19,6 +19,7 @@ pub(super) static NEON: super::CodeKernels = super::CodeKernels {
     level: super::CodeLevel::Neon,
     nibble_dots,
     nibble_sads,
+    level_dot: super::levels::level_dot,
     byte_sad,
     loops: super::portable::loops!("neon"),
 };

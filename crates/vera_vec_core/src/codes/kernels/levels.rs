@@ -20,16 +20,17 @@ pub const fn fine_level(code: i16) -> i16 {
     }
 }
 
-/// Compiled into its callers, which are compiled for a level's CPU features.
-#[inline(always)]
+/// Bytes of a row whose products are added up in 32 bits before the sum moves on to 64: 1,024 products of at most
+/// 441 · 4,095 in each of two sums, spread evenly over 8 lanes or more.
+pub(super) const LEVEL_DOT_BLOCK: usize = 1024;
+
+/// Inner product of weights and levels; what other kernels compute faster.
 pub(super) fn level_dot(coarse: &[u8], fine: &[u8], even: &[i16], odd: &[i16]) -> i64 {
-    /// Bytes whose products are added up in 32 bits, in as many lanes: 2 · 64 products of at most 441 · 4095 each.
     const LANES: usize = 16;
-    const BLOCK: usize = 64 * LANES;
 
     let mut total = 0;
-    let planes = coarse.chunks(BLOCK).zip(fine.chunks(BLOCK));
-    let weights = even.chunks(BLOCK).zip(odd.chunks(BLOCK));
+    let planes = coarse.chunks(LEVEL_DOT_BLOCK).zip(fine.chunks(LEVEL_DOT_BLOCK));
+    let weights = even.chunks(LEVEL_DOT_BLOCK).zip(odd.chunks(LEVEL_DOT_BLOCK));
     for ((coarse, fine), (even, odd)) in planes.zip(weights) {
         let mut sums = [0i32; LANES];
         let planes = coarse.as_chunks::<LANES>().0.iter().zip(fine.as_chunks::<LANES>().0);

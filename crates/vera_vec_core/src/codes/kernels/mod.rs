@@ -68,6 +68,7 @@ impl CodeLevel {
 // functions may rely on for their results, but not for soundness.
 type NibbleDots = unsafe fn(&[u8], &[i8], &[i8], *const u8, &mut [i32]);
 type NibbleSads = unsafe fn(&[u8], &[u8], &[u8], *const u8, &mut [u32]);
+type LevelDot = unsafe fn(&[u8], &[u8], &[i16], &[i16]) -> i64;
 type ByteSad = unsafe fn(&[u8], &[u8], &[u8], &[u8]) -> u32;
 
 /// The kernels of one [`CodeLevel`].
@@ -78,6 +79,7 @@ pub struct CodeKernels {
     level: CodeLevel,
     nibble_dots: NibbleDots,
     nibble_sads: NibbleSads,
+    level_dot: LevelDot,
     byte_sad: ByteSad,
     loops: portable::Loops,
 }
@@ -168,7 +170,7 @@ impl CodeKernels {
     pub fn level_dot(&self, coarse: &[u8], fine: &[u8], even: &[i16], odd: &[i16]) -> i64 {
         checked_planes(coarse, fine, even.len(), odd.len());
         // SAFETY: as in nibble_dots.
-        unsafe { (self.loops.level_dot)(coarse, fine, even, odd) }
+        unsafe { (self.level_dot)(coarse, fine, even, odd) }
     }
 
     /// Sum of absolute differences between weights and 8-bit codes: of |code(2j) − `even[j]`| and

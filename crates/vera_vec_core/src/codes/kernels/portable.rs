@@ -2,13 +2,13 @@
 //! level; and for every level, bounds and the filter of keys.
 
 use super::bounds::{BoundParams, RotatedRows};
+use super::levels::level_dot;
 use super::{CodeKernels, CodeLevel, prefetch};
 
 /// Keys that are compared before any of them is looked at.
 const BLOCK: u32 = 64;
 
 pub(super) type Keys = unsafe fn(&[i32], &RotatedRows<'_>, &BoundParams, &mut [i32]);
-pub(super) type LevelDot = unsafe fn(&[u8], &[u8], &[i16], &[i16]) -> i64;
 pub(super) type CollectAtMost = unsafe fn(&[i32], u32, i32, &mut Vec<(i32, u32)>);
 
 /// The kernels that are written once and compiled for each level.
@@ -17,7 +17,6 @@ pub(super) struct Loops {
     pub(super) l2_keys: Keys,
     pub(super) inner_product_keys: Keys,
     pub(super) cosine_keys: Keys,
-    pub(super) level_dot: LevelDot,
     pub(super) collect_at_most: CollectAtMost,
 }
 
@@ -25,7 +24,7 @@ pub(super) struct Loops {
 macro_rules! loops {
     ($($features:literal)?) => {{
         use $crate::codes::kernels::bounds::{self, BoundParams, RotatedRows};
-        use $crate::codes::kernels::{levels, portable};
+        use $crate::codes::kernels::portable;
         $(#[target_feature(enable = $features)])?
         fn l2_keys(sums: &[i32], rows: &RotatedRows<'_>, params: &BoundParams, keys: &mut [i32]) {
             bounds::keys::<bounds::L2>(sums, rows, params, keys);
@@ -42,17 +41,19 @@ macro_rules! loops {
         fn collect_at_most(keys: &[i32], first: u32, limit: i32, out: &mut Vec<(i32, u32)>) {
             portable::collect_at_most(keys, first, limit, out);
         }
-        $(#[target_feature(enable = $features)])?
-        fn level_dot(coarse: &[u8], fine: &[u8], even: &[i16], odd: &[i16]) -> i64 {
-            levels::level_dot(coarse, fine, even, odd)
-        }
-        portable::Loops { l2_keys, inner_product_keys, cosine_keys, level_dot, collect_at_most }
+        portable::Loops { l2_keys, inner_product_keys, cosine_keys, collect_at_most }
     }};
 }
 pub(super) use loops;
 
-pub(super) static PORTABLE: CodeKernels =
-    CodeKernels { level: CodeLevel::Portable, nibble_dots, nibble_sads, byte_sad, loops: loops!() };
+pub(super) static PORTABLE: CodeKernels = CodeKernels {
+    level: CodeLevel::Portable,
+    nibble_dots,
+    nibble_sads,
+    level_dot,
+    byte_sad,
+    loops: loops!(),
+};
 
 fn nibble_dots(rows: &[u8], even: &[i8], odd: &[i8], ahead: *const u8, sums: &mut [i32]) {
     let row_bytes = even.len();

@@ -7,17 +7,21 @@
 //! masked away.
 
 use std::arch::x86_64::{
-    __m256i, __m512i, _mm_add_epi32, _mm_add_epi64, _mm_cvtsi128_si32, _mm_cvtsi128_si64, _mm_shuffle_epi32,
-    _mm_unpackhi_epi64, _mm256_add_epi16, _mm256_add_epi32, _mm256_add_epi64, _mm256_and_si256,
-    _mm256_castsi256_si128, _mm256_extracti128_si256, _mm256_loadu_si256, _mm256_madd_epi16,
-    _mm256_maddubs_epi16, _mm256_or_si256, _mm256_sad_epu8, _mm256_set1_epi8, _mm256_set1_epi16,
-    _mm256_setzero_si256, _mm256_slli_epi16, _mm256_srli_epi16, _mm512_add_epi16, _mm512_add_epi32,
-    _mm512_add_epi64, _mm512_and_si512, _mm512_castsi512_si256, _mm512_dpbusd_epi32,
-    _mm512_extracti64x4_epi64, _mm512_loadu_si512, _mm512_madd_epi16, _mm512_maddubs_epi16, _mm512_or_si512,
-    _mm512_sad_epu8, _mm512_set1_epi8, _mm512_set1_epi16, _mm512_setzero_si512, _mm512_slli_epi16,
-    _mm512_srli_epi16, _mm512_zextsi256_si512,
+    __m128i, __m256i, __m512i, _mm_add_epi32, _mm_add_epi64, _mm_cvtsi128_si32, _mm_cvtsi128_si64,
+    _mm_loadu_si128, _mm_shuffle_epi32, _mm_unpackhi_epi64, _mm256_add_epi16, _mm256_add_epi32,
+    _mm256_add_epi64, _mm256_and_si256, _mm256_castsi256_si128, _mm256_cmpgt_epi16, _mm256_cvtepi32_epi64,
+    _mm256_cvtepu8_epi16, _mm256_extracti128_si256, _mm256_loadu_si256, _mm256_madd_epi16,
+    _mm256_maddubs_epi16, _mm256_mullo_epi16, _mm256_or_si256, _mm256_sad_epu8, _mm256_set1_epi8,
+    _mm256_set1_epi16, _mm256_setzero_si256, _mm256_slli_epi16, _mm256_srli_epi16, _mm256_sub_epi16,
+    _mm512_add_epi16, _mm512_add_epi32, _mm512_add_epi64, _mm512_and_si512, _mm512_castsi512_si256,
+    _mm512_cmpgt_epi16_mask, _mm512_cvtepi32_epi64, _mm512_cvtepu8_epi16, _mm512_dpbusd_epi32,
+    _mm512_extracti64x4_epi64, _mm512_loadu_si512, _mm512_madd_epi16, _mm512_maddubs_epi16,
+    _mm512_mask_add_epi16, _mm512_mullo_epi16, _mm512_or_si512, _mm512_sad_epu8, _mm512_set1_epi8,
+    _mm512_set1_epi16, _mm512_setzero_si512, _mm512_slli_epi16, _mm512_srli_epi16, _mm512_sub_epi16,
+    _mm512_zextsi256_si512,
 };
 
+use super::levels::{LEVEL_DOT_BLOCK, OUTER, fine_level};
 use super::portable::loops;
 use super::{CodeKernels, CodeLevel, prefetch};
 
@@ -25,6 +29,7 @@ pub(super) static AVX2: CodeKernels = CodeKernels {
     level: CodeLevel::Avx2,
     nibble_dots: nibble_dots_avx2,
     nibble_sads: nibble_sads_avx2,
+    level_dot: level_dot_avx2,
     byte_sad: byte_sad_avx2,
     loops: loops!("avx2"),
 };
@@ -33,6 +38,7 @@ pub(super) static AVX512: CodeKernels = CodeKernels {
     level: CodeLevel::Avx512,
     nibble_dots: nibble_dots_avx512,
     nibble_sads: nibble_sads_avx512,
+    level_dot: level_dot_avx512,
     byte_sad: byte_sad_avx512,
     loops: loops!("avx512f,avx512bw"),
 };
@@ -41,6 +47,7 @@ pub(super) static AVX512_VNNI: CodeKernels = CodeKernels {
     level: CodeLevel::Avx512Vnni,
     nibble_dots: nibble_dots_vnni,
     nibble_sads: nibble_sads_avx512,
+    level_dot: level_dot_avx512,
     byte_sad: byte_sad_avx512,
     loops: loops!("avx512f,avx512bw"),
 };
@@ -50,6 +57,13 @@ pub(super) fn has_avx512() -> bool {
     is_x86_feature_detected!("avx512f")
         && is_x86_feature_detected!("avx512bw")
         && is_x86_feature_detected!("avx2")
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn load_128(from: &[u8; 16]) -> __m128i {
+    // SAFETY: as many bytes are there as are loaded.
+    unsafe { _mm_loadu_si128(from.as_ptr().cast()) }
 }
 
 #[inline]
@@ -396,6 +410,105 @@ fn nibble_sads_avx512_of<const AHEAD: bool>(
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // at most 2 · MAX_ROW_BYTES · 255
 fn sum_of_differences(lanes: __m256i) -> u32 {
     sum_epi64(lanes) as u32
+}
+
+/// The levels of codes in 16-bit lanes; see [`fine_level`](super::levels::fine_level).
+#[inline]
+#[target_feature(enable = "avx2")]
+fn levels_256(codes: __m256i) -> __m256i {
+    let twice = _mm256_slli_epi16::<1>(codes);
+    let plain = _mm256_sub_epi16(twice, _mm256_set1_epi16(255));
+    // In the outermost cells 2k − 255 becomes 14k − 3129 and 14k − 441.
+    let wider = _mm256_mullo_epi16(codes, _mm256_set1_epi16(2 * OUTER - 2));
+    let high = _mm256_cmpgt_epi16(codes, _mm256_set1_epi16(239));
+    let low = _mm256_cmpgt_epi16(_mm256_set1_epi16(16), codes);
+    let more_high = _mm256_and_si256(high, _mm256_add_epi16(wider, _mm256_set1_epi16(OUTER_HIGH)));
+    let more_low = _mm256_and_si256(low, _mm256_add_epi16(wider, _mm256_set1_epi16(OUTER_LOW)));
+    _mm256_add_epi16(plain, _mm256_or_si256(more_high, more_low))
+}
+
+/// The same for 512 bits.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+fn levels_512(codes: __m512i) -> __m512i {
+    let plain = _mm512_sub_epi16(_mm512_slli_epi16::<1>(codes), _mm512_set1_epi16(255));
+    let wider = _mm512_mullo_epi16(codes, _mm512_set1_epi16(2 * OUTER - 2));
+    let high = _mm512_cmpgt_epi16_mask(codes, _mm512_set1_epi16(239));
+    let low = _mm512_cmpgt_epi16_mask(_mm512_set1_epi16(16), codes);
+    let more_high = _mm512_add_epi16(wider, _mm512_set1_epi16(OUTER_HIGH));
+    let more_low = _mm512_add_epi16(wider, _mm512_set1_epi16(OUTER_LOW));
+    let levels = _mm512_mask_add_epi16(plain, high, plain, more_high);
+    _mm512_mask_add_epi16(levels, low, plain, more_low)
+}
+
+/// What the outermost levels have beside 2k − 255 + (2·OUTER − 2)·k.
+const OUTER_HIGH: i16 = fine_level(240) - (2 * 240 - 255) - (2 * OUTER - 2) * 240;
+const OUTER_LOW: i16 = fine_level(0) + 255;
+
+#[target_feature(enable = "avx2")]
+fn level_dot_avx2(coarse: &[u8], fine: &[u8], even: &[i16], odd: &[i16]) -> i64 {
+    let low_nibble = _mm256_set1_epi16(0x0f);
+    let high_nibble = _mm256_set1_epi16(0xf0);
+    let mut total = _mm256_setzero_si256();
+    let planes = coarse.chunks(LEVEL_DOT_BLOCK).zip(fine.chunks(LEVEL_DOT_BLOCK));
+    let weights = even.chunks(LEVEL_DOT_BLOCK).zip(odd.chunks(LEVEL_DOT_BLOCK));
+    for ((coarse, fine), (even, odd)) in planes.zip(weights) {
+        let mut low_sums = _mm256_setzero_si256();
+        let mut high_sums = _mm256_setzero_si256();
+        let planes = coarse.as_chunks::<16>().0.iter().zip(fine.as_chunks::<16>().0);
+        let weights = even.as_chunks::<16>().0.iter().zip(odd.as_chunks::<16>().0);
+        for ((coarse, fine), (even, odd)) in planes.zip(weights) {
+            let coarse = _mm256_cvtepu8_epi16(load_128(coarse));
+            let fine = _mm256_cvtepu8_epi16(load_128(fine));
+            let low = _mm256_or_si256(
+                _mm256_and_si256(_mm256_slli_epi16::<4>(coarse), high_nibble),
+                _mm256_and_si256(fine, low_nibble),
+            );
+            let high = _mm256_or_si256(_mm256_and_si256(coarse, high_nibble), _mm256_srli_epi16::<4>(fine));
+            low_sums = _mm256_add_epi32(low_sums, _mm256_madd_epi16(levels_256(low), load_256(even)));
+            high_sums = _mm256_add_epi32(high_sums, _mm256_madd_epi16(levels_256(high), load_256(odd)));
+        }
+        // 8 lanes, as LEVEL_DOT_BLOCK asks for.
+        for sums in [low_sums, high_sums] {
+            total = _mm256_add_epi64(total, _mm256_cvtepi32_epi64(_mm256_castsi256_si128(sums)));
+            total = _mm256_add_epi64(total, _mm256_cvtepi32_epi64(_mm256_extracti128_si256::<1>(sums)));
+        }
+    }
+    sum_epi64(total)
+}
+
+#[target_feature(enable = "avx512f,avx512bw")]
+fn level_dot_avx512(coarse: &[u8], fine: &[u8], even: &[i16], odd: &[i16]) -> i64 {
+    let low_nibble = _mm512_set1_epi16(0x0f);
+    let high_nibble = _mm512_set1_epi16(0xf0);
+    let mut total = _mm512_setzero_si512();
+    let planes = coarse.chunks(LEVEL_DOT_BLOCK).zip(fine.chunks(LEVEL_DOT_BLOCK));
+    let weights = even.chunks(LEVEL_DOT_BLOCK).zip(odd.chunks(LEVEL_DOT_BLOCK));
+    for ((coarse, fine), (even, odd)) in planes.zip(weights) {
+        let mut low_sums = _mm512_setzero_si512();
+        let mut high_sums = _mm512_setzero_si512();
+        let planes = coarse.as_chunks::<32>().0.iter().zip(fine.as_chunks::<32>().0);
+        let weights = even.as_chunks::<32>().0.iter().zip(odd.as_chunks::<32>().0);
+        for ((coarse, fine), (even, odd)) in planes.zip(weights) {
+            let coarse = _mm512_cvtepu8_epi16(load_256(coarse));
+            let fine = _mm512_cvtepu8_epi16(load_256(fine));
+            let low = _mm512_or_si512(
+                _mm512_and_si512(_mm512_slli_epi16::<4>(coarse), high_nibble),
+                _mm512_and_si512(fine, low_nibble),
+            );
+            let high = _mm512_or_si512(_mm512_and_si512(coarse, high_nibble), _mm512_srli_epi16::<4>(fine));
+            low_sums = _mm512_add_epi32(low_sums, _mm512_madd_epi16(levels_512(low), load_512(even)));
+            high_sums = _mm512_add_epi32(high_sums, _mm512_madd_epi16(levels_512(high), load_512(odd)));
+        }
+        // 16 lanes, more than LEVEL_DOT_BLOCK asks for.
+        for sums in [low_sums, high_sums] {
+            let (low, high) = halves(sums);
+            total = _mm512_add_epi64(total, _mm512_cvtepi32_epi64(low));
+            total = _mm512_add_epi64(total, _mm512_cvtepi32_epi64(high));
+        }
+    }
+    let (low, high) = halves(total);
+    sum_epi64(_mm256_add_epi64(low, high))
 }
 
 /// Absolute differences between 32 bytes' codes and weights, added up in 64-bit lanes.
