@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # make bench: kernels, then SQL beside pgvector on one server; prints tables, writes them to benches/results.
-# BENCH_ROWS=20000 for a shorter run; BENCH_DATA=file.f16bin for data of one's own (benches/README.md).
+# BENCH_ROWS=20000 for a shorter run; BENCH_DATA=file.f16bin for data of one's own; BENCH_KERNELS=0 and BENCH_SQL=0 leave out
+# what comes before the index (benches/README.md).
 source "$(dirname "$0")/common.sh"
 source "$ROOT/scripts/tools.sh"
 source "$ROOT/scripts/postgres.sh"
@@ -30,4 +31,9 @@ cargo pgrx install --release --no-default-features --features "pg$major" --pg-co
 log "SQL"
 server_start "$(pg_config_path "$major")" "shared_buffers = 4GB" "max_wal_size = 16GB" "work_mem = 64MB" "jit = off"
 cd "$ROOT"
-"$PYTHON" benches/sql.py benches/results/sql.csv
+[ "${BENCH_SQL:-1}" != 1 ] || "$PYTHON" benches/sql.py benches/results/sql.csv
+server_stop
+log "the index"
+"$PYTHON" -m pip install --quiet --disable-pip-version-check -r benches/requirements.txt || echo "without faiss, which can't be had"
+server_start "$(pg_config_path "$major")" "shared_buffers = 4GB" "max_wal_size = 16GB" "work_mem = 64MB" "maintenance_work_mem = 256MB" "jit = off"
+"$PYTHON" benches/index.py benches/results/index.csv

@@ -8,6 +8,9 @@
 #   dump      pg_dump and restore (tests/dump.sh)
 #   client    psycopg: text and binary, COPY, fuzzed input (tests/client)
 #   readme    every SQL example of the documentation
+#   ddl, isolation, oracle, crash, replica, damage
+#             indexes on whole servers (tests/cluster): what SQL can do to a table, chosen interleavings, random queries
+#             by index and without, kill -9, a standby, damaged files
 #   release   regress once more with an optimised build, on one version
 source "$(dirname "$0")/common.sh"
 source "$ROOT/scripts/tools.sh"
@@ -18,7 +21,10 @@ trap server_stop EXIT
 PASSED=0
 FAILED=0
 SKIPPED=()
-LAYERS=${LAYERS:-core pg_test regress beside dump client readme release}
+CLUSTER="ddl isolation oracle crash replica damage"
+LAYERS=${LAYERS:-core pg_test regress beside dump client readme $CLUSTER release}
+# Seconds of the oracle and rounds of kill -9, on each version.
+export ORACLE_SECONDS=${ORACLE_SECONDS:-60} CRASH_ROUNDS=${CRASH_ROUNDS:-15}
 
 wants() { [[ " $LAYERS " == *" $1 "* ]]; }
 
@@ -117,7 +123,7 @@ for major in "${VERSIONS[@]}"; do
         run_cargo "pg_test on $major" cargo pgrx test "pg$major" --no-default-features
         rm -rf "$CACHE/pg_test-data"
     fi
-    if wants regress || wants beside || wants dump || wants client || wants readme; then
+    if [ "$LAYERS" != core ] && [ "$LAYERS" != pg_test ] && [ "$LAYERS" != release ]; then
         log "PostgreSQL $major: SQL and clients"
         if ! install_build "$major"; then
             tally "build for $major" 0 1 1
@@ -126,9 +132,16 @@ for major in "${VERSIONS[@]}"; do
         wants regress && run_regress "regress on $major" "$major"
         wants beside && run_script "beside pgvector on $major" with_server "$major" bash "$ROOT/tests/beside_pgvector.sh"
         wants dump && run_script "dump on $major" with_server "$major" bash "$ROOT/tests/dump.sh"
-        if wants client || wants readme; then ensure_python; export PYTHON; fi
+        ensure_python
+        export PYTHON
         wants client && run_script "client on $major" with_server "$major" "$PYTHON" "$ROOT/tests/client/test_client.py"
         wants readme && run_script "readme on $major" with_server "$major" "$PYTHON" "$ROOT/tests/documentation.py"
+        for layer in $CLUSTER; do
+            # Each of these starts servers of its own.
+            BIN=$("$(pg_config_path "$major")" --bindir)
+            export BIN
+            if wants "$layer"; then run_script "$layer on $major" "$PYTHON" "$ROOT/tests/cluster/$layer.py"; fi
+        done
     fi
 done
 

@@ -15,7 +15,7 @@ const NEVER: f64 = 1e20;
 /// Estimates a scan: the coarse pass has to be over before there is a first row, then rows cost the same each.
 ///
 /// * start-up: every scan page is read in order (`seq_page_cost`), and every row bounded
-/// * each row: its share of refinement, and the operator, which the executor applies to every row it is given.
+/// * each row: its share of refinement, fetching it once more, and the operator.
 ///
 /// The core adds fetching rows from the table, which it takes to be in no order (correlation 0), and takes a LIMIT's
 /// share of everything after start-up. So without a LIMIT a large table is cheaper to scan and sort.

@@ -108,7 +108,7 @@ proptest! {
 
     /// Every slot has a place of its own, and is found again from its ordinal and its block.
     #[test]
-    fn places_are_different(layout in layouts(), segments in 1u32..40) {
+    fn places_are_different(layout in layouts(), segments in prop_oneof![1u32..40, 40u32..400]) {
         let mut scan = std::collections::HashSet::new();
         let mut fine = std::collections::HashSet::new();
         let mut end = 1 + layout.center_blocks();
@@ -116,7 +116,7 @@ proptest! {
             let segment = layout.segment(number);
             prop_assert_eq!(segment.first_block, end);
             end = segment.end_block();
-            for (block, page) in segment.scan_blocks().zip(segment.first_page..) {
+            for (block, page) in segment.scan_blocks().zip(segment.first_page..).step_by(1 + segments as usize / 40) {
                 prop_assert_eq!(layout.page_at(block, segments), Some((segment, page)));
                 prop_assert_eq!(layout.scan_block(page), block);
                 for slot in [0, layout.scan_rows / 2, layout.scan_rows - 1] {
@@ -195,11 +195,31 @@ fn rows_fill_pages_well() {
         [(384, 1.2), (768, 1.16), (1536, 1.08), (3072, 1.08), (16_000, 1.03)]
     {
         let layout = Layout::new(CodeKind::Rotated, dimensions);
-        let segment = layout.segment(10);
+        let segment = layout.segment(200);
         let bytes = f64::from(segment.end_block() - segment.first_block) * 8192.0;
         let rows = f64::from(segment.scan_pages) * layout.scan_rows as f64;
         let each = bytes / rows / dimensions as f64;
         assert!(each < bytes_per_dimension, "{dimensions} dimensions: {each}");
+    }
+}
+
+/// The last segment, of which little may be used, is a small part of an index.
+#[test]
+fn segments_grow_with_the_index() {
+    let layout = Layout::new(CodeKind::Rotated, 1536);
+    for number in 65..500 {
+        let segment = layout.segment(number);
+        assert!(segment.scan_pages <= 256);
+        assert!(segment.first_page >= 32 * segment.scan_pages, "{segment:?}");
+    }
+    assert_eq!(layout.segment(499).scan_pages, 256);
+    // The end of what ordinals and blocks can number is not passed.
+    for dimensions in [1, 3, 100, 1536, 16_000] {
+        let layout = Layout::new(CodeKind::Taxicab, dimensions);
+        let last = layout.segment(layout.most_segments() - 1);
+        assert!(last.end_block() < u32::MAX);
+        let slots = u64::from(last.first_page + last.scan_pages) * layout.scan_rows as u64;
+        assert!(slots <= u64::from(u32::MAX), "{dimensions}: {slots}");
     }
 }
 

@@ -5,10 +5,11 @@ use std::ops::Range;
 use super::{CONTENT, SPECIAL};
 use crate::codes::{CodeKind, row_bytes};
 
-/// Scan pages of the largest segments: runs of 128 KiB.
-const LARGEST_SEGMENT: u32 = 16;
-/// Segments before the first of the largest: 1, 2, 4 and 8 scan pages.
-const SMALL_SEGMENTS: u32 = LARGEST_SEGMENT.ilog2();
+/// An index has at least this many segments' worth of scan pages before its segments get larger, so that one that is
+/// hardly filled is a small part of it.
+const SEGMENTS_OF_A_SIZE: u32 = 64;
+/// Scan pages of the largest segments, as a power of two: runs of 2 MiB.
+const LARGEST_LEVEL: u32 = 8;
 
 /// Bytes before the arrays of a scan page or a fine page.
 pub(super) const ARRAYS: usize = CONTENT + 8;
@@ -117,43 +118,45 @@ impl Layout {
         blocks((scan_pages as usize * self.scan_rows).div_ceil(self.fine_rows))
     }
 
-    /// A segment by its number, from 0.
+    /// A segment by its number, from 0: 64 of one scan page, then 32 each of 2, 4, 8, …, then all of 256.
     pub fn segment(&self, number: u32) -> Segment {
+        let level = level_of_segment(number);
         let mut first_page = 0;
         let mut first_block = 1 + self.center_blocks();
-        for small in 0..number.min(SMALL_SEGMENTS) {
-            first_page += 1 << small;
-            first_block += (1 << small) + self.fine_pages(1 << small);
+        for smaller in 0..level {
+            let segments = segments_of_level(smaller);
+            first_page += segments << smaller;
+            first_block += segments * ((1 << smaller) + self.fine_pages(1 << smaller));
         }
-        let large = number.saturating_sub(SMALL_SEGMENTS);
-        let per_segment = LARGEST_SEGMENT + self.fine_pages(LARGEST_SEGMENT);
-        let scan_pages = if number < SMALL_SEGMENTS { 1 << number } else { LARGEST_SEGMENT };
+        let scan_pages = 1 << level;
+        let fine_pages = self.fine_pages(scan_pages);
+        let before = number - first_segment(level);
         Segment {
-            first_page: first_page + large * LARGEST_SEGMENT,
-            first_block: first_block.saturating_add(large.saturating_mul(per_segment)),
+            first_page: first_page.saturating_add(before.saturating_mul(scan_pages)),
+            first_block: first_block.saturating_add(before.saturating_mul(scan_pages + fine_pages)),
             scan_pages,
-            fine_pages: self.fine_pages(scan_pages),
+            fine_pages,
         }
     }
 
     /// The number of the segment that has a scan page, by the page's number.
     fn segment_of_page(page: u32) -> u32 {
-        // Small segments end before pages 1, 3, 7, 15.
-        if page < LARGEST_SEGMENT - 1 {
-            (page + 1).ilog2()
-        } else {
-            SMALL_SEGMENTS + (page - (LARGEST_SEGMENT - 1)) / LARGEST_SEGMENT
-        }
+        let level = match page / SEGMENTS_OF_A_SIZE {
+            0 => 0,
+            times => (times.ilog2() + 1).min(LARGEST_LEVEL),
+        };
+        let first_page = if level == 0 { 0 } else { SEGMENTS_OF_A_SIZE << (level - 1) };
+        first_segment(level) + ((page - first_page) >> level)
     }
 
     /// The segment whose scan page a block is, if it is one, and that page's number.
     pub fn page_at(&self, block: u32, segments: u32) -> Option<(Segment, u32)> {
-        let start = self.segment(SMALL_SEGMENTS).first_block;
-        let number = if block >= start {
-            SMALL_SEGMENTS + (block - start) / (LARGEST_SEGMENT + self.fine_pages(LARGEST_SEGMENT))
-        } else {
-            (0..SMALL_SEGMENTS).rev().find(|&small| self.segment(small).first_block <= block)?
-        };
+        let level = (0..=LARGEST_LEVEL)
+            .rev()
+            .find(|&level| self.segment(first_segment(level)).first_block <= block)?;
+        let first = self.segment(first_segment(level));
+        let number =
+            first_segment(level) + (block - first.first_block) / (first.scan_pages + first.fine_pages);
         let segment = self.segment(number);
         (number < segments && segment.scan_blocks().contains(&block))
             .then(|| (segment, segment.first_page + (block - segment.first_block)))
@@ -195,10 +198,27 @@ impl Layout {
 
     /// How many segments an index may have: ordinals have 32 bits, and so have blocks.
     pub fn most_segments(&self) -> u32 {
+        let scan_pages = 1 << LARGEST_LEVEL;
         let pages = u32::MAX / blocks(self.scan_rows);
-        let per_segment = LARGEST_SEGMENT + self.fine_pages(LARGEST_SEGMENT);
-        (pages / LARGEST_SEGMENT).min(u32::MAX / per_segment - 1)
+        let by_ordinals = pages / scan_pages;
+        let by_blocks = u32::MAX / (scan_pages + self.fine_pages(scan_pages)) - SEGMENTS_OF_A_SIZE;
+        // Smaller segments only make it fewer pages than that.
+        first_segment(LARGEST_LEVEL) + by_ordinals.min(by_blocks) - SEGMENTS_OF_A_SIZE
     }
+}
+
+/// Segments of 2^`level` scan pages, but for the largest, of which there is no end.
+fn segments_of_level(level: u32) -> u32 {
+    if level == 0 { SEGMENTS_OF_A_SIZE } else { SEGMENTS_OF_A_SIZE / 2 }
+}
+
+/// The number of the first segment of a level.
+fn first_segment(level: u32) -> u32 {
+    if level == 0 { 0 } else { SEGMENTS_OF_A_SIZE / 2 * (level + 1) }
+}
+
+fn level_of_segment(number: u32) -> u32 {
+    (number / (SEGMENTS_OF_A_SIZE / 2)).saturating_sub(1).min(LARGEST_LEVEL)
 }
 
 /// A count of pages or rows that is known to be small, or part of a u32.
