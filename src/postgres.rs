@@ -110,7 +110,8 @@ pub(crate) fn relation_needs_wal(relation: pg_sys::Relation) -> bool {
     }
     // SAFETY: the relation is open; the setting does not change while the server runs.
     unsafe {
-        let is_permanent = (*(*relation).rd_rel).relpersistence == pg_sys::RELPERSISTENCE_PERMANENT as c_char;
+        let is_permanent =
+            (*(*relation).rd_rel).relpersistence.to_ne_bytes() == [pg_sys::RELPERSISTENCE_PERMANENT];
         #[cfg(feature = "pg15")]
         let new_file = (*relation).rd_firstRelfilenodeSubid;
         #[cfg(not(feature = "pg15"))]

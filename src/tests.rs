@@ -102,8 +102,8 @@ mod tests {
         // SAFETY: what the executor does for an index scan, with a snapshot that it would not use. The error that this
         // ends with releases what was opened.
         unsafe {
-            let heap = pg_sys::table_open(table, pg_sys::AccessShareLock as i32);
-            let index = pg_sys::index_open(index, pg_sys::AccessShareLock as i32);
+            let heap = pg_sys::table_open(table, pg_sys::AccessShareLock.cast_signed());
+            let index = pg_sys::index_open(index, pg_sys::AccessShareLock.cast_signed());
             let snapshot = &raw mut pg_sys::SnapshotAnyData;
             #[cfg(feature = "pg18")]
             let scan = pg_sys::index_beginscan(heap, index, snapshot, std::ptr::null_mut(), 0, 1);

@@ -38,10 +38,9 @@ pub(super) unsafe extern "C-unwind" fn ambuildphasename(phase: i64) -> *mut c_ch
 }
 
 fn report_progress(parameter: u32, value: i64) {
-    #[allow(clippy::cast_possible_wrap)] // a small constant
     // SAFETY: a parameter of CREATE INDEX's.
     unsafe {
-        pg_sys::pgstat_progress_update_param(parameter as i32, value);
+        pg_sys::pgstat_progress_update_param(parameter.cast_signed(), value);
     }
 }
 
@@ -421,8 +420,7 @@ pub(super) unsafe extern "C-unwind" fn ambuildempty(relation: pg_sys::Relation) 
                 pg_sys::ReadBufferMode::RBM_NORMAL,
                 std::ptr::null_mut(),
             );
-            #[allow(clippy::cast_possible_wrap)] // a small constant
-            pg_sys::LockBuffer(buffer, pg_sys::BUFFER_LOCK_EXCLUSIVE as i32);
+            pg_sys::LockBuffer(buffer, pg_sys::BUFFER_LOCK_EXCLUSIVE.cast_signed());
             pg_sys::CritSectionCount += 1;
             pg_sys::BufferGetBlock(buffer).cast::<Page>().write(*image);
             pg_sys::MarkBufferDirty(buffer);

@@ -20,6 +20,7 @@ const NEVER: f64 = 1e20;
 /// The core adds fetching rows from the table, which it takes to be in no order (correlation 0), and takes a LIMIT's
 /// share of everything after start-up. So without a LIMIT a large table is cheaper to scan and sort.
 #[pg_guard]
+#[allow(clippy::too_many_arguments)] // PostgreSQL's
 pub(super) unsafe extern "C-unwind" fn amcostestimate(
     _root: *mut pg_sys::PlannerInfo,
     path: *mut pg_sys::IndexPath,

@@ -128,8 +128,7 @@ impl Heap {
 unsafe fn distance(order_by: pg_sys::ScanKey, value: pg_sys::Datum, is_null: bool) -> Place {
     // SAFETY: the caller's. Distance operators are strict and return float8, which amvalidate checks.
     unsafe {
-        #[allow(clippy::cast_possible_wrap)] // a small constant
-        if is_null || (*order_by).sk_flags & pg_sys::SK_ISNULL as i32 != 0 {
+        if is_null || (*order_by).sk_flags & pg_sys::SK_ISNULL.cast_signed() != 0 {
             return Place::of(None);
         }
         let result = pg_sys::FunctionCall2Coll(

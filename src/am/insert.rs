@@ -16,6 +16,7 @@ struct Inserter {
 
 /// Adds a row. Returns false: the index knows no uniqueness.
 #[pg_guard]
+#[allow(clippy::too_many_arguments)] // PostgreSQL's
 pub(super) unsafe extern "C-unwind" fn aminsert(
     relation: pg_sys::Relation,
     values: *mut pg_sys::Datum,
@@ -166,8 +167,7 @@ fn forget_target(index: Index, block: u32) {
 /// and the next segment takes.
 fn add_segment(index: Index, layout: &Layout) -> u32 {
     let relation = index.relation();
-    #[allow(clippy::cast_possible_wrap)] // a small constant
-    let lock = pg_sys::ExclusiveLock as i32;
+    let lock = pg_sys::ExclusiveLock.cast_signed();
     // SAFETY: the relation is open. PostgreSQL releases the lock if an error ends the transaction.
     unsafe { pg_sys::LockRelationForExtension(relation, lock) };
     if let Some(block) = free_block(index, layout) {

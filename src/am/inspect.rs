@@ -19,8 +19,7 @@ struct Opened {
     heap: pg_sys::Relation,
 }
 
-#[allow(clippy::cast_possible_wrap)] // a small constant
-const LOCK: i32 = pg_sys::AccessShareLock as i32;
+const LOCK: i32 = pg_sys::AccessShareLock.cast_signed();
 
 type BuildFunction = unsafe extern "C-unwind" fn(
     pg_sys::Relation,
@@ -59,12 +58,12 @@ impl Opened {
         let relation = opened.index.relation();
         // SAFETY: open.
         let (kind, method, is_valid, is_others) = unsafe {
-            let is_index = (*(*relation).rd_rel).relkind == pg_sys::RELKIND_INDEX as std::ffi::c_char;
+            let is_index = (*(*relation).rd_rel).relkind.to_ne_bytes() == [pg_sys::RELKIND_INDEX];
             (
                 is_index,
                 is_index && (*(*relation).rd_indam).ambuild.is_some_and(is_ours),
                 is_index && (*(*relation).rd_index).indisvalid,
-                (*(*relation).rd_rel).relpersistence == pg_sys::RELPERSISTENCE_TEMP as std::ffi::c_char
+                (*(*relation).rd_rel).relpersistence.to_ne_bytes() == [pg_sys::RELPERSISTENCE_TEMP]
                     && !(*relation).rd_islocaltemp,
             )
         };
@@ -96,8 +95,8 @@ impl Drop for Opened {
         if !std::thread::panicking() {
             // SAFETY: opened in `new`; locks are kept until the transaction ends, as everybody does.
             unsafe {
-                pg_sys::relation_close(self.index.relation(), pg_sys::NoLock as i32);
-                pg_sys::table_close(self.heap, pg_sys::NoLock as i32);
+                pg_sys::relation_close(self.index.relation(), pg_sys::NoLock.cast_signed());
+                pg_sys::table_close(self.heap, pg_sys::NoLock.cast_signed());
             }
         }
     }

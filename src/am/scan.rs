@@ -177,8 +177,7 @@ unsafe fn start(scan: pg_sys::IndexScanDesc, index: Index, state: &mut Scan) -> 
     };
     let meta = index.meta();
     let encoder = &*state.encoder.get_or_insert_with(|| Encoder::new(meta.layout.kind, index.center(&meta)));
-    #[allow(clippy::cast_possible_wrap)] // a small constant
-    let is_null = order_by.sk_flags & pg_sys::SK_ISNULL as i32 != 0;
+    let is_null = order_by.sk_flags & pg_sys::SK_ISNULL.cast_signed() != 0;
     // SAFETY: the executor gives an argument of the operator's type, there until the scan is started again.
     let vector = unsafe { value::vector(order_by.sk_argument, is_null) };
     let query = Query::new(metric, encoder, vector.as_deref());

@@ -15,11 +15,10 @@ pub(crate) enum Mode {
 }
 
 impl Mode {
-    #[allow(clippy::cast_possible_wrap)] // small constants
     fn number(self) -> i32 {
         match self {
-            Self::Share => pg_sys::BUFFER_LOCK_SHARE as i32,
-            Self::Exclusive => pg_sys::BUFFER_LOCK_EXCLUSIVE as i32,
+            Self::Share => pg_sys::BUFFER_LOCK_SHARE.cast_signed(),
+            Self::Exclusive => pg_sys::BUFFER_LOCK_EXCLUSIVE.cast_signed(),
         }
     }
 }

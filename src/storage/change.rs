@@ -34,8 +34,7 @@ impl<'a> Change<'a> {
 
     /// The same for a page that is made anew, and has to be logged as a whole.
     pub(crate) fn new_page(&mut self, locked: &'a LockedPage) -> &mut Page {
-        #[allow(clippy::cast_possible_wrap)] // a small constant
-        self.register(locked, pg_sys::GENERIC_XLOG_FULL_IMAGE as i32)
+        self.register(locked, pg_sys::GENERIC_XLOG_FULL_IMAGE.cast_signed())
     }
 
     fn register(&mut self, locked: &'a LockedPage, flags: i32) -> &mut Page {

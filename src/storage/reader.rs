@@ -112,10 +112,8 @@ unsafe fn visit_blocks<V: PageVisitor>(
     visitor: &mut V,
     outcome: &mut std::thread::Result<Result<(), (u32, PageError)>>,
 ) {
-    #[allow(clippy::cast_possible_wrap)] // small constants
-    const SHARE: i32 = pg_sys::BUFFER_LOCK_SHARE as i32;
-    #[allow(clippy::cast_possible_wrap)] // small constants
-    const UNLOCK: i32 = pg_sys::BUFFER_LOCK_UNLOCK as i32;
+    const SHARE: i32 = pg_sys::BUFFER_LOCK_SHARE.cast_signed();
+    const UNLOCK: i32 = pg_sys::BUFFER_LOCK_UNLOCK.cast_signed();
 
     let Some(&first) = blocks.first() else { return };
     // SAFETY: the caller's.
@@ -216,8 +214,7 @@ fn recent_buffers(index: Index, end: u32) -> *mut pg_sys::Buffer {
         // Room to grow.
         let blocks = end.saturating_add(end / 8).saturating_add(64);
         let size = HEADER + blocks as usize * size_of::<pg_sys::Buffer>();
-        #[allow(clippy::cast_possible_wrap)] // a small constant
-        let flags = (pg_sys::MCXT_ALLOC_HUGE | pg_sys::MCXT_ALLOC_ZERO) as i32;
+        let flags = (pg_sys::MCXT_ALLOC_HUGE | pg_sys::MCXT_ALLOC_ZERO).cast_signed();
         let new = pg_sys::MemoryContextAllocExtended((*relation).rd_indexcxt, size, flags).cast::<Recent>();
         (*new).blocks = blocks;
         let hints = new.cast::<u8>().add(HEADER);

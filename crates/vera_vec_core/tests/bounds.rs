@@ -2,7 +2,7 @@
 //!
 //! Vectors and queries are made to be hostile: what rounding, cancellation, outliers and extremes can do.
 
-#![allow(clippy::unwrap_used)] // in tests
+#![allow(clippy::unwrap_used, clippy::cast_possible_truncation)] // in tests
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};

@@ -11,9 +11,12 @@ use vera_vec_core::search::{Hit, Rows};
 const NAN: i32 = 1_000_000;
 const NULL: i32 = 1_000_001;
 
+/// A bound, and the distances; or that the query cannot see the row.
+type Row = (i32, Option<(Option<f64>, Option<f64>)>);
+
 /// Rows with a bound, a distance that is not below it, and a second distance; or that the query cannot see.
 struct InMemory {
-    rows: Vec<(i32, Option<(Option<f64>, Option<f64>)>)>,
+    rows: Vec<Row>,
     orders: usize,
     fetched: usize,
 }
@@ -57,7 +60,7 @@ impl Table for InMemory {
     }
 }
 
-fn rows() -> impl Strategy<Value = Vec<(i32, Option<(Option<f64>, Option<f64>)>)>> {
+fn rows() -> impl Strategy<Value = Vec<Row>> {
     let second = prop_oneof![Just(None), Just(Some(f64::NAN)), (-3..3i32).prop_map(|n| Some(f64::from(n)))];
     let row = (0..8u32, -50..50i32, 0..20i32, second, any::<bool>()).prop_map(
         |(kind, key, more, second, visible)| {
@@ -75,7 +78,7 @@ fn rows() -> impl Strategy<Value = Vec<(i32, Option<(Option<f64>, Option<f64>)>)
     proptest::collection::vec(row, 0..4000)
 }
 
-fn check(rows: Vec<(i32, Option<(Option<f64>, Option<f64>)>)>, orders: usize, memory: usize) -> Ranking {
+fn check(rows: Vec<Row>, orders: usize, memory: usize) -> Ranking {
     let mut table = InMemory { rows: rows.clone(), orders, fetched: 0 };
     let mut ranking = Ranking::new(rows.len() as u32, memory);
     let mut given = Vec::new();

@@ -107,8 +107,8 @@ pub(super) fn coarse_fit(vector: &[f32], per_step: f32) -> f32 {
         squares[lane] += u * u;
     };
     for chunk in chunks {
-        for lane in 0..WIDE {
-            add(lane, chunk[lane]);
+        for (lane, &component) in chunk.iter().enumerate() {
+            add(lane, component);
         }
     }
     for (lane, &component) in rest.iter().enumerate() {

@@ -185,7 +185,7 @@ impl Layout {
         }
     }
 
-    /// A slot's ordinal. Pages beyond [`Self::most_pages`] have none.
+    /// A slot's ordinal. Pages beyond those of [`Self::most_segments`] have none.
     pub fn ordinal(&self, page: u32, slot: usize) -> u32 {
         page * blocks(self.scan_rows) + blocks(slot)
     }
