@@ -141,7 +141,7 @@ def check(connection, subject):
 
 def insert(connection, subject):
     for vector in (np.ones(subject.dimensions), None):
-        connection.execute(f"INSERT INTO {subject.name} SELECT max(id) + 1, {literal(vector)} FROM {subject.name}")
+        connection.execute(f"INSERT INTO {subject.name} SELECT coalesce(max(id), 0) + 1, {literal(vector)} FROM {subject.name}")
 
 
 def vacuum(connection, subject):

@@ -258,15 +258,21 @@ class Scenario:
             self.compare("by cursor with hold", query, vector, self.fetch_in_chunks())
 
     def by_scroll_cursor(self, query):
-        """Forwards and backwards: every row is where it was the first time."""
+        """Forwards and backwards: every row is where it was the first time.
+
+        Only by plans with the index under test: PostgreSQL 15 to 17 themselves lose rows where a scan of a btree index
+        for `IN (…)` goes backwards.
+        """
         query.suffix = ""
         with self.cursor(query, "SCROLL CURSOR") as vector:
+            used, _ = uses_index(self.connection, query.sql(vector), indexes(self.connection))
             some = self.fetch(5)
-            self.fetch("BACKWARD 3")
+            if used:
+                self.fetch("BACKWARD 3")
             self.fetch("ABSOLUTE 0")
             rows = self.fetch("ALL")
             problem = None if repr(rows[:len(some)]) == repr(some) else "other rows after going back"
-            for _ in range(4):
+            for _ in range(4 if used else 0):
                 place = int(self.rng.integers(1, len(rows) + 1)) if rows else 1
                 if repr(self.fetch(f"ABSOLUTE {place}")) != repr(rows[place - 1: place]):
                     problem = f"another row at ABSOLUTE {place}"

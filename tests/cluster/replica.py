@@ -118,7 +118,10 @@ def read_while_replaying(checks, standby, rng, seconds):
         while time.monotonic() < deadline and not reader.closed:
             for table, operators in OPERATORS.items():
                 vectors = [random_vector(rng), None]
-                checks.check(f"{table} on the standby", same_answers(reader, table, vectors, operators, must_use=False))
+                difference = same_answers(reader, table, vectors, operators, must_use=False)
+                if difference and " 55P03 " in difference:
+                    continue  # waited too long for the replay of a REINDEX or TRUNCATE, which asks later find done
+                checks.check(f"{table} on the standby", difference)
                 asked += 1
             checks.check("a snapshot of some age on the standby", aged_snapshot(reader, rng))
     return asked
