@@ -6,8 +6,8 @@ use super::{CONTENT, SPECIAL};
 use crate::codes::{CodeKind, row_bytes};
 
 /// An index has at least this many segments' worth of scan pages before its segments get larger, so that one that is
-/// hardly filled is a small part of it.
-const SEGMENTS_OF_A_SIZE: u32 = 64;
+/// hardly filled is less than a hundredth of it.
+const SEGMENTS_OF_A_SIZE: u32 = 256;
 /// Scan pages of the largest segments, as a power of two: runs of 2 MiB.
 const LARGEST_LEVEL: u32 = 8;
 
@@ -118,7 +118,7 @@ impl Layout {
         blocks((scan_pages as usize * self.scan_rows).div_ceil(self.fine_rows))
     }
 
-    /// A segment by its number, from 0: 64 of one scan page, then 32 each of 2, 4, 8, …, then all of 256.
+    /// A segment by its number, from 0: 256 of one scan page, then 128 each of 2, 4, 8, …, then all of 256.
     pub fn segment(&self, number: u32) -> Segment {
         let level = level_of_segment(number);
         let mut first_page = 0;
