@@ -1,8 +1,8 @@
 //! Inserting one row.
 
-use pgrx::{PgSqlErrorCode, pg_guard, pg_sys};
+use pgrx::{PgSqlErrorCode, check_for_interrupts, pg_guard, pg_sys};
 use vera_vec_core::codes::{EncodedRow, Encoder};
-use vera_vec_core::page::{FinePageMut, Layout, Meta, ScanPage, ScanPageMut, Tid};
+use vera_vec_core::page::{FinePageMut, Layout, Meta, PageError, ScanPage, ScanPageMut, Tid};
 
 use super::value;
 use crate::error;
@@ -54,6 +54,7 @@ fn insert(index: Index, inserter: &mut Inserter, vector: Option<&[f32]>, tid: Ti
     let layout = Layout::new(inserter.encoder.kind(), inserter.encoder.dimensions());
     let mut failed = None;
     loop {
+        check_for_interrupts!();
         let block = target_block(index, &layout, failed);
         // A page that another backend has is not waited for, unless the free space map has no other.
         let page = if failed == Some(block) {
@@ -88,7 +89,9 @@ fn insert(index: Index, inserter: &mut Inserter, vector: Option<&[f32]>, tid: Ti
 /// Puts a row into a slot of a scan page, and its fine code where that belongs, in one record.
 fn put(index: Index, layout: &Layout, scan_page: &LockedPage, slot: usize, row: &EncodedRow, tid: Tid) {
     // The block was checked to be a scan page's when it was chosen.
-    let Some((_, number)) = layout.page_at(scan_page.block(), u32::MAX) else { return };
+    let Some((_, number)) = layout.page_at(scan_page.block(), u32::MAX) else {
+        index.report(scan_page.block(), &PageError::Kind)
+    };
     let place = layout.place(number, slot);
     let fine_page = LockedPage::read(index, place.fine_block, Mode::Exclusive);
     let mut change = Change::new(index);

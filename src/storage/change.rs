@@ -28,7 +28,10 @@ impl<'a> Change<'a> {
     }
 
     /// The copy of a page, which is locked exclusively. At most [`Self::MOST`] different ones.
+    ///
+    /// Ends the statement if the page is damaged: [`Self::commit`] would give it a seal, and hide that for ever.
     pub(crate) fn page(&mut self, locked: &'a LockedPage) -> &mut Page {
+        locked.view(|bytes| page::check_seal(bytes, locked.block()));
         self.register(locked, 0)
     }
 

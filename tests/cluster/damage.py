@@ -183,6 +183,10 @@ def one_round(checks, server, patient, subjects, rng, outcomes):
                      scanned != "right" and checked == "right" and "passes")
         for action in (insert, vacuum):
             examine(checks, patient, subject, action)
+        # Writing to a damaged page must not make it look sound.
+        again = examine(checks, patient, subject, check)
+        checks.check(f"veraflat_check of {subject.index}, {subject.damage}, after writing to it",
+                     checked == "error" and again == "right" and "passes")
     with patient.session() as connection:
         for subject in subjects:
             connection.execute(f"REINDEX INDEX {subject.index}")

@@ -6,8 +6,7 @@ use proptest::prelude::*;
 use vera_vec_core::MAX_DIM;
 use vera_vec_core::codes::{CodeKind, EncodedRow, Encoder, RowState};
 use vera_vec_core::page::{
-    self, CenterPage, FinePage, FinePageMut, Layout, Meta, Page, PageError, PageKind, ScanPage, ScanPageMut,
-    Tid,
+    self, CenterPage, FinePage, FinePageMut, Layout, Meta, Page, PageError, ScanPage, ScanPageMut, Tid,
 };
 
 #[repr(align(64))]
@@ -239,7 +238,6 @@ fn meta_is_checked() {
     image.0[32..36].copy_from_slice(&9u32.to_ne_bytes());
     assert_eq!(Meta::read(&image.0), Err(PageError::Version(9)));
     assert_eq!(Meta::read(&empty().0), Err(PageError::Kind));
-    let _ = PageKind::Meta;
 }
 
 /// An index of format version 1, as it was written when that was new: block 0, centre, scan page, fine page.

@@ -103,11 +103,6 @@ pub fn check_seal(page: &Page, block: u32) -> Result<(), PageError> {
     }
 }
 
-/// Whether no page has been made of these bytes yet: PostgreSQL's PageIsNew.
-pub fn is_new(page: &Page) -> bool {
-    get_u16(page, PD_UPPER) == 0
-}
-
 /// XXH3, seeded with the block so that a page in another's place is found out, of all that counts.
 fn checksum(page: &Page, block: u32) -> u64 {
     let (lower, upper) = bounds(page);
