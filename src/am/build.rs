@@ -1,10 +1,11 @@
 //! Building an index.
 
+use std::cell::OnceCell;
 use std::ffi::{CStr, c_char, c_void};
 
 use pgrx::{PgSqlErrorCode, check_for_interrupts, pg_guard, pg_sys};
 use rayon::prelude::*;
-use vera_vec_core::codes::{EncodedRow, Encoder};
+use vera_vec_core::codes::{EncodedRow, Encoder, center_for};
 use vera_vec_core::page::{
     self, CenterPage, FinePageMut, Layout, Meta, PAGE_SIZE, Page, ScanPageMut, Segment, Tid,
 };
@@ -190,9 +191,8 @@ unsafe fn sample_center(
         }
     }
     #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)] // a mean, rounded
-    let center: Vec<f32> = sample.sums.iter().map(|sum| (sum / sample.rows.max(1) as f64) as f32).collect();
-    // A mean of extremes is no centre to any purpose.
-    if center.iter().all(|component| component.abs() < 1e15) { center } else { vec![0.0; dimensions] }
+    let mean = sample.sums.iter().map(|sum| (sum / sample.rows.max(1) as f64) as f32).collect();
+    center_for(mean)
 }
 
 /// Rows on their way into a new index.
@@ -200,8 +200,8 @@ struct Builder {
     index: Index,
     encoder: Encoder,
     layout: Layout,
-    /// Threads for encoding; none if one is enough.
-    pool: Option<rayon::ThreadPool>,
+    /// Threads for encoding, started by the first full batch: a small table is done before they are.
+    pool: OnceCell<Option<rayon::ThreadPool>>,
     /// Rows that wait to be encoded: where they are, whether they are NULL, and their components one after the other.
     waiting: Vec<(Tid, bool)>,
     components: Vec<f32>,
@@ -250,7 +250,7 @@ impl Builder {
         Self {
             index,
             layout,
-            pool: if batch > 1 { thread_pool() } else { None },
+            pool: OnceCell::new(),
             waiting: Vec::with_capacity(batch),
             components: Vec::with_capacity(batch * encoder.dimensions()),
             encoded: vec![EncodedRow::new(encoder.dimensions()); batch],
@@ -283,7 +283,9 @@ impl Builder {
             encoder.encode((!is_null).then_some(vector), encoded);
         };
         let dimensions = self.layout.dimensions;
-        match &self.pool {
+        let is_full_batch = self.waiting.len() == self.encoded.len() && self.encoded.len() > 1;
+        let pool = if is_full_batch { self.pool.get_or_init(thread_pool).as_ref() } else { None };
+        match pool {
             // Plain memory only; see `thread_pool`.
             Some(pool) => pool.install(|| {
                 self.encoded

@@ -6,7 +6,7 @@ use pgrx::prelude::*;
 use pgrx::{PgSqlErrorCode, check_for_interrupts, pg_sys};
 use vera_vec_core::codes::{CodeKind, EncodedRow, Encoder, RowState};
 use vera_vec_core::page::{
-    self, CenterPage, FORMAT_VERSION, FinePage, Layout, Meta, PAGE_SIZE, PageError, ScanPage, Tid,
+    CenterPage, FORMAT_VERSION, FinePage, Layout, Meta, PAGE_SIZE, PageError, ScanPage, Tid,
 };
 
 use super::{scan, value};
@@ -255,7 +255,6 @@ fn check_pages(index: Index, meta: &Meta) -> Vec<Entry> {
             check_for_interrupts!();
             let locked = LockedPage::read(index, block, Mode::Share);
             let view = locked.view(|bytes| {
-                page::check_seal(bytes, block)?;
                 let view = ScanPage::new(bytes, layout)?;
                 view.check_states()?;
                 Ok(view)
@@ -269,10 +268,7 @@ fn check_pages(index: Index, meta: &Meta) -> Vec<Entry> {
         for block in segment.fine_blocks() {
             check_for_interrupts!();
             let locked = LockedPage::read(index, block, Mode::Share);
-            locked.view(|bytes| {
-                page::check_seal(bytes, block)?;
-                FinePage::new(bytes, layout)
-            });
+            locked.view(|bytes| FinePage::new(bytes, layout));
         }
     }
     entries.sort_unstable();

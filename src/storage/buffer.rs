@@ -3,7 +3,7 @@
 use std::ptr::null_mut;
 
 use pgrx::pg_sys;
-use vera_vec_core::page::{Page, PageError};
+use vera_vec_core::page::{self, Page, PageError};
 
 use super::Index;
 
@@ -95,9 +95,12 @@ impl LockedPage {
         page
     }
 
-    /// A view of the page; ends the statement if it is not what it should be.
+    /// A view of the page; ends the statement if it is not what it should be, or its seal does not fit.
     pub(crate) fn view<'a, T>(&'a self, view: impl FnOnce(&'a Page) -> Result<T, PageError>) -> T {
-        view(self.page()).unwrap_or_else(|error| self.index.report(self.block, &error))
+        // The view first: it says if the page is of another format version, which may have other seals.
+        view(self.page())
+            .and_then(|view| page::check_seal(self.page(), self.block).map(|()| view))
+            .unwrap_or_else(|error| self.index.report(self.block, &error))
     }
 }
 

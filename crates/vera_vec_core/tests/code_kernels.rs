@@ -6,7 +6,6 @@
 use std::ptr::null;
 
 use proptest::prelude::*;
-use vera_vec_core::codes::kernels::bounds::KAPPA;
 use vera_vec_core::codes::kernels::{
     BoundParams, CodeKernels, CodeLevel, MAX_ROW_BYTES, RotatedRows, key_of, prefetch, value_of,
 };
@@ -354,7 +353,7 @@ fn bounds(sum: i32, [g, h, rho, m, v]: [f32; 5], params: &BoundParams) -> [f32; 
     }
     let p = (2 * i64::from(sum) - i64::from(params.dot_offset)) as i32 as f32 * params.dot_scale * g;
     let pa = max(p.abs() - params.query_error, 0.0);
-    let perp = max(params.query_sq - pa * pa * KAPPA, 0.0).sqrt();
+    let perp = max(params.query_sq - pa * pa, 0.0).sqrt();
     let dot = h * (p + params.query_error) + rho * (perp + params.tau) + params.center_weight * m;
     let slack = params.slack_sum * (h + rho);
     let l2 = (params.base + h * h + rho * rho) * params.shrink - 2.0 * dot - slack - params.floor_slack;

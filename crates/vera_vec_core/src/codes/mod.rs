@@ -97,6 +97,28 @@ pub fn row_bytes(dimensions: usize) -> usize {
 /// Norms between this and its reciprocal are bounded; others, but zero, are not.
 const LEAST_NORM: f64 = 1.0 / ((1u64 << 50) as f64);
 
+/// The centre for rows whose mean is `mean`: zero if that is out of the range in which queries have bounds.
+pub fn center_for(mean: Vec<f32>) -> Vec<f32> {
+    if is_boundable(arithmetic::square(&mean).sqrt()) { mean } else { vec![0.0; mean.len()] }
+}
+
 fn is_boundable(norm: f64) -> bool {
     norm == 0.0 || (LEAST_NORM..=1.0 / LEAST_NORM).contains(&norm)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn centres_are_boundable() {
+        for kept in [[0.0, 0.0], [1.0, -2.0], [1e-10, 0.0], [0.0, 1e14]] {
+            assert_eq!(center_for(kept.to_vec()), kept);
+        }
+        for replaced in
+            [[1e-20, 0.0], [f32::MIN_POSITIVE, 0.0], [1e16, 1.0], [f32::INFINITY, 0.0], [f32::NAN, 0.0]]
+        {
+            assert_eq!(center_for(replaced.to_vec()), [0.0, 0.0]);
+        }
+    }
 }

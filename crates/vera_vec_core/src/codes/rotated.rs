@@ -180,9 +180,7 @@ impl RotatedQuery {
         #[allow(clippy::cast_precision_loss)] // far below 2⁵³
         let cos = sum as f64 * f64::from(self.fine.scale) * g;
         let certain = (cos.abs() - query_error).max(0.0);
-        /// 1 − 2⁻¹⁹
-        const KAPPA: f64 = 1.0 - 1.0 / 524_288.0;
-        let across = (f64::from(p.query_sq) - certain * certain * KAPPA).max(0.0).sqrt();
+        let across = (f64::from(p.query_sq) - certain * certain).max(0.0).sqrt();
         let product = h * (cos + query_error) + rho * (across + tau) + f64::from(p.center_weight) * m;
         let base = f64::from(p.base);
         let slack = f64::from(p.slack_sum) * (h + rho) + f64::from(p.floor_slack);

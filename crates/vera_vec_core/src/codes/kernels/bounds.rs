@@ -7,7 +7,7 @@
 //! ```text
 //! p    = (2·S − dot_offset) · dot_scale · g                    integers first, then converted
 //! pa   = max(|p| − query_error, 0)
-//! perp = √max(query_sq − pa·pa·KAPPA, 0)
+//! perp = √max(query_sq − pa·pa, 0)
 //! dot  = h·(p + query_error) + ρ·(perp + tau) + center_weight·m
 //! ```
 //!
@@ -23,9 +23,6 @@
 //!
 //! **No number, no bound.** Each maximum lets NaN through, and a d that is NaN gets the key of −∞: such a row is never
 //! ruled out.
-
-/// What pa² is multiplied by, so that rounding does not make the root too small: 1 − 2⁻¹⁹.
-pub const KAPPA: f32 = 1.0 - 1.0 / 524_288.0;
 
 /// What cosine adds to the similarity for rounding: this much of its magnitude, 2⁻²⁰, …
 const COSINE_RELATIVE: f32 = 1.0 / 1_048_576.0;
@@ -150,7 +147,7 @@ fn key<B: Bound>(sum: i32, g: f32, h: f32, rho: f32, m: f32, v: f32, params: &Bo
     // 2·S − dot_offset is far from overflowing; wrapping keeps debug builds' loops without branches.
     let p = sum.wrapping_mul(2).wrapping_sub(params.dot_offset) as f32 * params.dot_scale * g;
     let pa = not_below_zero(p.abs() - params.query_error);
-    let perp = not_below_zero(params.query_sq - pa * pa * KAPPA).sqrt();
+    let perp = not_below_zero(params.query_sq - pa * pa).sqrt();
     let dot = h * (p + params.query_error) + rho * (perp + params.tau) + params.center_weight * m;
     let bound = B::of(dot, h, rho, v, params);
     key_of(if bound.is_nan() { f32::NEG_INFINITY } else { bound })
