@@ -328,12 +328,29 @@ impl Rows for Source<'_> {
     }
 
     fn refine(&mut self, ordinals: &[u32], hits: &mut Vec<Hit>) {
+        /// Rows that are fetched into cache before they are needed.
+        const AHEAD: usize = 2;
+
         check_for_interrupts!();
         let rows = &mut *self.rows;
         let mut reader = Reader::new(self.index, rows.end_block());
-        for &ordinal in ordinals {
-            let (page, slot) = rows.layout.slot_at(ordinal);
-            let place = rows.layout.place(page, slot);
+        let layout = rows.layout;
+        let place_of = |ordinal: u32| {
+            let (page, slot) = layout.slot_at(ordinal);
+            layout.place(page, slot)
+        };
+        let fetch = |reader: &Reader, ordinal: u32| {
+            let place = place_of(ordinal);
+            reader.prefetch(place.scan_block, layout.scan_lines(place.slot));
+            reader.prefetch(place.fine_block, layout.fine_lines(place.fine_slot));
+        };
+        ordinals.iter().take(AHEAD).for_each(|&ordinal| fetch(&reader, ordinal));
+        for (number, &ordinal) in ordinals.iter().enumerate() {
+            if let Some(&later) = ordinals.get(number + AHEAD) {
+                fetch(&reader, later);
+            }
+            let place = place_of(ordinal);
+            let slot = place.slot;
             let mut read = ReadSlot {
                 layout: &rows.layout,
                 slot,

@@ -10,6 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr::{null, null_mut};
 
 use pgrx::pg_sys;
+use vera_vec_core::codes::kernels::prefetch;
 use vera_vec_core::page::{self, Page, PageError};
 
 use super::Index;
@@ -77,6 +78,22 @@ impl Reader {
         self.pages_read
     }
 
+    /// Has parts of a page fetched into cache, if it is where it was last seen: a hint.
+    pub(crate) fn prefetch(&self, block: u32, offsets: impl Iterator<Item = usize>) {
+        if block >= self.blocks {
+            return;
+        }
+        let recent = recent_buffers(self.index, self.blocks);
+        // SAFETY: there is a hint for the block; a buffer that PostgreSQL has given has an address, which is not read.
+        let page = unsafe {
+            match *recent.add(block as usize) {
+                0 => return,
+                buffer => pg_sys::BufferGetBlock(buffer).cast_const().cast::<u8>(),
+            }
+        };
+        offsets.for_each(|offset| prefetch(page.wrapping_add(offset)));
+    }
+
     /// Visits blocks, in the order given, one under lock at a time.
     ///
     /// Ends the statement if a page is not what its visitor, or its seal, expects.
@@ -113,6 +130,8 @@ unsafe fn visit_blocks<V: PageVisitor>(
     outcome: &mut std::thread::Result<Result<(), (u32, PageError)>>,
 ) {
     const SHARE: i32 = pg_sys::BUFFER_LOCK_SHARE.cast_signed();
+    /// To pin and lock a page is to change its descriptor, which is rarely in cache.
+    const DESCRIPTORS_AHEAD: usize = 4;
     const UNLOCK: i32 = pg_sys::BUFFER_LOCK_UNLOCK.cast_signed();
 
     let Some(&first) = blocks.first() else { return };
@@ -129,6 +148,12 @@ unsafe fn visit_blocks<V: PageVisitor>(
                 pinned = pin(index, recent, limit, next_block);
                 next = pg_sys::BufferGetBlock(pinned.0).cast_const().cast();
             }
+        }
+        if let Some(&later) = blocks.get(number + DESCRIPTORS_AHEAD)
+            && later < limit
+        {
+            // SAFETY: there is a hint for the block; a buffer's descriptor has an address, which is not read.
+            unsafe { prefetch_descriptor(*recent.add(later as usize)) };
         }
         // SAFETY: pinned, and not locked by this backend.
         unsafe { direct::LockBuffer(buffer, SHARE) };
@@ -159,6 +184,19 @@ unsafe fn visit_blocks<V: PageVisitor>(
                 return;
             }
         }
+    }
+}
+
+/// Has the descriptor of a shared buffer fetched into cache.
+///
+/// # Safety
+/// `buffer` is one that PostgreSQL has given, or 0.
+#[inline]
+unsafe fn prefetch_descriptor(buffer: pg_sys::Buffer) {
+    if let Ok(number @ 1..) = usize::try_from(buffer) {
+        // SAFETY: shared buffers are numbered from 1, and PostgreSQL's array has a descriptor for each.
+        let descriptor = unsafe { pg_sys::BufferDescriptors.add(number - 1) };
+        prefetch(descriptor.cast_const().cast());
     }
 }
 

@@ -111,6 +111,11 @@ impl Query {
             let is_behind = next == page.address().wrapping_add(PAGE_SIZE);
             let fetched = if is_behind || next.is_null() { page.address() } else { next };
             let ahead = if fetched == next { next.wrapping_add(codes.start) } else { std::ptr::null() };
+            if is_behind {
+                // What is looked at first, and out of order.
+                prefetch(next);
+                prefetch(next.wrapping_add(PAGE_SIZE - 1));
+            }
             prefetch_range(fetched, 0..codes.start);
             let (constants, coarse, keys) = (page.constants(), page.coarse_codes(), &mut keys[start..]);
             match &mut self.bounds {

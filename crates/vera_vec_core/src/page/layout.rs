@@ -109,6 +109,32 @@ impl Layout {
         }
     }
 
+    /// Offsets in a scan page: one in each cache line that has something of a slot, or of the page's header.
+    pub fn scan_lines(&self, slot: usize) -> impl Iterator<Item = usize> {
+        let constants = self.kind.constants();
+        let scan_rows = self.scan_rows;
+        [0, SPECIAL, self.tids + 6 * slot, self.tids + 6 * scan_rows + slot]
+            .into_iter()
+            .chain((0..constants).map(move |index| ARRAYS + 4 * (index * scan_rows + slot)))
+            .chain(self.code_lines(self.codes, slot))
+    }
+
+    /// The same for a fine page.
+    pub fn fine_lines(&self, slot: usize) -> impl Iterator<Item = usize> {
+        let constants = self.kind.fine_constants();
+        let fine_rows = self.fine_rows;
+        [0, SPECIAL]
+            .into_iter()
+            .chain((0..constants).map(move |index| ARRAYS + 4 * (index * fine_rows + slot)))
+            .chain(self.code_lines(self.fine_codes, slot))
+    }
+
+    fn code_lines(&self, codes: usize, slot: usize) -> impl Iterator<Item = usize> {
+        let start = codes + slot * self.row_bytes;
+        // A row that is no multiple of a line may begin in the middle of one, and so end in one more.
+        (start..start + self.row_bytes).step_by(64).chain([start + self.row_bytes - 1])
+    }
+
     /// Blocks of the centre, which follow block 0.
     pub fn center_blocks(&self) -> u32 {
         blocks(self.dimensions.div_ceil(CENTER_PER_PAGE))

@@ -8,17 +8,18 @@
 
 use std::arch::x86_64::{
     __m128i, __m256i, __m512i, _mm_add_epi32, _mm_add_epi64, _mm_cvtsi128_si32, _mm_cvtsi128_si64,
-    _mm_loadu_si128, _mm_shuffle_epi32, _mm_unpackhi_epi64, _mm256_add_epi16, _mm256_add_epi32,
-    _mm256_add_epi64, _mm256_and_si256, _mm256_castsi256_si128, _mm256_cmpgt_epi16, _mm256_cvtepi32_epi64,
-    _mm256_cvtepu8_epi16, _mm256_extracti128_si256, _mm256_loadu_si256, _mm256_madd_epi16,
-    _mm256_maddubs_epi16, _mm256_mullo_epi16, _mm256_or_si256, _mm256_sad_epu8, _mm256_set1_epi8,
-    _mm256_set1_epi16, _mm256_setzero_si256, _mm256_slli_epi16, _mm256_srli_epi16, _mm256_sub_epi16,
-    _mm512_add_epi16, _mm512_add_epi32, _mm512_add_epi64, _mm512_and_si512, _mm512_castsi512_si256,
-    _mm512_cmpgt_epi16_mask, _mm512_cvtepi32_epi64, _mm512_cvtepu8_epi16, _mm512_dpbusd_epi32,
-    _mm512_extracti64x4_epi64, _mm512_loadu_si512, _mm512_madd_epi16, _mm512_maddubs_epi16,
-    _mm512_mask_add_epi16, _mm512_mullo_epi16, _mm512_or_si512, _mm512_sad_epu8, _mm512_set1_epi8,
-    _mm512_set1_epi16, _mm512_setzero_si512, _mm512_slli_epi16, _mm512_srli_epi16, _mm512_sub_epi16,
-    _mm512_zextsi256_si512,
+    _mm_loadu_si128, _mm_shuffle_epi32, _mm_storeu_si128, _mm_unpackhi_epi64, _mm256_add_epi16,
+    _mm256_add_epi32, _mm256_add_epi64, _mm256_and_si256, _mm256_castsi256_si128, _mm256_cmpgt_epi16,
+    _mm256_cvtepi32_epi64, _mm256_cvtepu8_epi16, _mm256_extracti128_si256, _mm256_loadu_si256,
+    _mm256_madd_epi16, _mm256_maddubs_epi16, _mm256_mullo_epi16, _mm256_or_si256, _mm256_sad_epu8,
+    _mm256_set1_epi8, _mm256_set1_epi16, _mm256_setzero_si256, _mm256_slli_epi16, _mm256_srli_epi16,
+    _mm256_sub_epi16, _mm512_add_epi16, _mm512_add_epi32, _mm512_add_epi64, _mm512_and_si512,
+    _mm512_castsi512_si256, _mm512_cmpgt_epi16_mask, _mm512_cvtepi32_epi64, _mm512_cvtepu8_epi16,
+    _mm512_dpbusd_epi32, _mm512_extracti64x4_epi64, _mm512_loadu_si512, _mm512_madd_epi16,
+    _mm512_maddubs_epi16, _mm512_mask_add_epi16, _mm512_mullo_epi16, _mm512_or_si512, _mm512_sad_epu8,
+    _mm512_set1_epi8, _mm512_set1_epi16, _mm512_setzero_si512, _mm512_slli_epi16, _mm512_srai_epi32,
+    _mm512_srli_epi16, _mm512_sub_epi16, _mm512_unpackhi_epi32, _mm512_unpackhi_epi64, _mm512_unpacklo_epi32,
+    _mm512_unpacklo_epi64, _mm512_zextsi256_si512,
 };
 
 use super::levels::{LEVEL_DOT_BLOCK, OUTER, fine_level};
@@ -88,6 +89,13 @@ impl Weight for u8 {}
 impl Weight for i8 {}
 impl Weight for i16 {}
 
+#[inline]
+#[target_feature(enable = "avx2")]
+fn store_128(to: &mut [i32; 4], lanes: __m128i) {
+    // SAFETY: there is room for as many bytes as are stored.
+    unsafe { _mm_storeu_si128(to.as_mut_ptr().cast(), lanes) }
+}
+
 /// Sum of 32-bit lanes.
 #[inline]
 #[target_feature(enable = "avx2")]
@@ -112,6 +120,18 @@ fn halves(lanes: __m512i) -> (__m256i, __m256i) {
     (_mm512_castsi512_si256(lanes), _mm512_extracti64x4_epi64::<1>(lanes))
 }
 
+/// The sums of the lanes of each of four registers.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn sums_epi32([a, b, c, d]: [__m512i; 4]) -> __m128i {
+    // In each 128 bits: a, b, a, b, and c, d, c, d; then a, b, c, d.
+    let ab = _mm512_add_epi32(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
+    let cd = _mm512_add_epi32(_mm512_unpacklo_epi32(c, d), _mm512_unpackhi_epi32(c, d));
+    let (low, high) = halves(_mm512_add_epi32(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd)));
+    let two = _mm256_add_epi32(low, high);
+    _mm_add_epi32(_mm256_castsi256_si128(two), _mm256_extracti128_si256::<1>(two))
+}
+
 /// Products of 32 bytes' nibbles and weights, four of them in each 16-bit lane: at most 4 · 15 · 128 = 7,680 in
 /// magnitude, so that up to four such sums can be added.
 #[inline]
@@ -130,6 +150,26 @@ fn nibble_products_256(row: &[u8; 32], even: &[i8; 32], odd: &[i8; 32]) -> __m25
 fn nibble_products_512(row: &[u8; 64], even: &[i8; 64], odd: &[i8; 64]) -> __m512i {
     let (low, high) = nibbles_512(load_512(row));
     _mm512_add_epi16(_mm512_maddubs_epi16(low, load_512(even)), _mm512_maddubs_epi16(high, load_512(odd)))
+}
+
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+fn low_nibbles_512(row: __m512i) -> __m512i {
+    _mm512_and_si512(row, _mm512_set1_epi8(15))
+}
+
+/// Times 16, where they are.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+fn high_nibbles_512(row: __m512i) -> __m512i {
+    _mm512_and_si512(row, _mm512_set1_epi8(0xf0_u8.cast_signed()))
+}
+
+/// The sum of what low nibbles gave, and what high nibbles gave times 16: at most 16 · 15 · 128 · 8,000, which fits.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+fn nibble_total_512(low_total: __m512i, high_total: __m512i) -> __m512i {
+    _mm512_add_epi32(low_total, _mm512_srai_epi32::<4>(high_total))
 }
 
 #[inline]
@@ -242,15 +282,94 @@ fn nibble_dots_avx512_of<const AHEAD: bool>(
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
 fn nibble_dots_vnni(rows: &[u8], even: &[i8], odd: &[i8], ahead: *const u8, sums: &mut [i32]) {
     if ahead.is_null() {
-        nibble_dots_vnni_of::<false>(rows, even, odd, ahead, sums);
+        nibble_dots_vnni_ahead::<false>(rows, even, odd, ahead, sums);
     } else {
-        nibble_dots_vnni_of::<true>(rows, even, odd, ahead, sums);
+        nibble_dots_vnni_ahead::<true>(rows, even, odd, ahead, sums);
     }
 }
 
+/// Chooses by the length of rows: the weights of short ones stay in registers.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-fn nibble_dots_vnni_of<const AHEAD: bool>(
+fn nibble_dots_vnni_ahead<const AHEAD: bool>(
+    rows: &[u8],
+    even: &[i8],
+    odd: &[i8],
+    ahead: *const u8,
+    sums: &mut [i32],
+) {
+    let (even_units, even_rest) = even.as_chunks::<64>();
+    let (odd_units, _) = odd.as_chunks::<64>();
+    macro_rules! by_units {
+        ($($units:literal)*) => {
+            match (even_units.len(), even_rest.is_empty()) {
+                $(($units, true) => {
+                    nibble_dots_vnni_units::<AHEAD, $units>(rows, even_units, odd_units, ahead, sums);
+                })*
+                _ => nibble_dots_vnni_any::<AHEAD>(rows, even, odd, ahead, sums),
+            }
+        };
+    }
+    by_units!(1 2 3 4 5 6 7 8);
+}
+
+/// Rows of `UNITS` times 64 bytes.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+fn nibble_dots_vnni_units<const AHEAD: bool, const UNITS: usize>(
+    rows: &[u8],
+    even: &[[i8; 64]],
+    odd: &[[i8; 64]],
+    mut ahead: *const u8,
+    sums: &mut [i32],
+) {
+    let mut weights = [(_mm512_setzero_si512(), _mm512_setzero_si512()); UNITS];
+    for ((weights, even), odd) in weights.iter_mut().zip(even).zip(odd) {
+        *weights = (load_512(even), load_512(odd));
+    }
+    let (rows, _) = rows.as_chunks::<64>();
+    let (sums, rest) = sums.as_chunks_mut::<4>();
+    let (fours, ones) = rows.split_at(sums.len() * 4 * UNITS);
+    for (four, sums) in fours.chunks_exact(4 * UNITS).zip(sums) {
+        let mut totals = [_mm512_setzero_si512(); 4];
+        for (row, total) in four.chunks_exact(UNITS).zip(&mut totals) {
+            *total = nibble_dot_vnni::<AHEAD, UNITS>(row, &weights, &mut ahead);
+        }
+        store_128(sums, sums_epi32(totals));
+    }
+    for (row, sum) in ones.chunks_exact(UNITS).zip(rest) {
+        let (low, high) = halves(nibble_dot_vnni::<AHEAD, UNITS>(row, &weights, &mut ahead));
+        *sum = sum_epi32(_mm256_add_epi32(low, high));
+    }
+}
+
+/// The inner product of a row, in parts.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+fn nibble_dot_vnni<const AHEAD: bool, const UNITS: usize>(
+    row: &[[u8; 64]],
+    weights: &[(__m512i, __m512i); UNITS],
+    ahead: &mut *const u8,
+) -> __m512i {
+    // The instruction adds to what it got four cycles before: one chain for each array of weights.
+    let mut low_total = _mm512_setzero_si512();
+    let mut high_total = _mm512_setzero_si512();
+    for (row, &(even, odd)) in row.iter().zip(weights) {
+        if AHEAD {
+            prefetch(*ahead);
+            *ahead = ahead.wrapping_add(64);
+        }
+        let row = load_512(row);
+        low_total = _mm512_dpbusd_epi32(low_total, low_nibbles_512(row), even);
+        high_total = _mm512_dpbusd_epi32(high_total, high_nibbles_512(row), odd);
+    }
+    nibble_total_512(low_total, high_total)
+}
+
+/// Rows of any length.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+fn nibble_dots_vnni_any<const AHEAD: bool>(
     rows: &[u8],
     even: &[i8],
     odd: &[i8],
@@ -263,7 +382,6 @@ fn nibble_dots_vnni_of<const AHEAD: bool>(
     let (even_rest, odd_rest) = (even_rest.as_chunks::<32>().0, odd_rest.as_chunks::<32>().0);
     for (row, sum) in rows.chunks_exact(row_bytes).zip(sums) {
         let (row, rest) = row.as_chunks::<64>();
-        // The instruction adds to what it got four cycles before: one chain for each array of weights.
         let mut low_total = _mm512_setzero_si512();
         let mut high_total = _mm512_setzero_si512();
         for ((row, even), odd) in row.iter().zip(even).zip(odd) {
@@ -271,9 +389,9 @@ fn nibble_dots_vnni_of<const AHEAD: bool>(
                 prefetch(ahead);
                 ahead = ahead.wrapping_add(64);
             }
-            let (low, high) = nibbles_512(load_512(row));
-            low_total = _mm512_dpbusd_epi32(low_total, low, load_512(even));
-            high_total = _mm512_dpbusd_epi32(high_total, high, load_512(odd));
+            let row = load_512(row);
+            low_total = _mm512_dpbusd_epi32(low_total, low_nibbles_512(row), load_512(even));
+            high_total = _mm512_dpbusd_epi32(high_total, high_nibbles_512(row), load_512(odd));
         }
         // Half a register, if the row is of an odd number of units.
         if let ([row], [even], [odd]) = (rest.as_chunks::<32>().0, even_rest, odd_rest) {
@@ -281,11 +399,12 @@ fn nibble_dots_vnni_of<const AHEAD: bool>(
                 prefetch(ahead);
                 ahead = ahead.wrapping_add(32);
             }
-            let (low, high) = nibbles_512(_mm512_zextsi256_si512(load_256(row)));
-            low_total = _mm512_dpbusd_epi32(low_total, low, _mm512_zextsi256_si512(load_256(even)));
-            high_total = _mm512_dpbusd_epi32(high_total, high, _mm512_zextsi256_si512(load_256(odd)));
+            let row = _mm512_zextsi256_si512(load_256(row));
+            let (even, odd) = (_mm512_zextsi256_si512(load_256(even)), _mm512_zextsi256_si512(load_256(odd)));
+            low_total = _mm512_dpbusd_epi32(low_total, low_nibbles_512(row), even);
+            high_total = _mm512_dpbusd_epi32(high_total, high_nibbles_512(row), odd);
         }
-        let (low, high) = halves(_mm512_add_epi32(low_total, high_total));
+        let (low, high) = halves(nibble_total_512(low_total, high_total));
         *sum = sum_epi32(_mm256_add_epi32(low, high));
     }
 }
