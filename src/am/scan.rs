@@ -247,9 +247,10 @@ struct CoarsePass<'a> {
 
 impl PageVisitor for CoarsePass<'_> {
     fn visit(&mut self, _block: u32, page: &Page, next: *const u8) -> Result<(), PageError> {
-        let view = ScanPage::new(page, self.layout)?;
+        let view = ScanPage::of_any_kind(page, self.layout)?;
         self.keys.clear();
         self.query.coarse_keys(&view, next, self.keys);
+        view.check_kind()?;
         (self.sink)(self.layout.ordinal(self.page, 0), self.keys);
         self.page += 1;
         Ok(())

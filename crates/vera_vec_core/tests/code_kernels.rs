@@ -3,8 +3,6 @@
 #![allow(clippy::unwrap_used)] // in tests
 #![allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap, clippy::cast_sign_loss)]
 
-use std::ptr::null;
-
 use proptest::prelude::*;
 use vera_vec_core::codes::kernels::{
     BoundParams, CodeKernels, CodeLevel, MAX_ROW_BYTES, RotatedRows, key_of, prefetch, value_of,
@@ -134,15 +132,12 @@ fn check(planes: [&[u8]; 2], count: usize, weights: &Weights) {
         .sum();
     for kernels in levels() {
         let what = || format!("{}, {count} rows of {row_bytes} bytes", kernels.level().name());
-        // No address, a real one, and one that nobody has.
-        for ahead in [null(), rows.as_ptr(), usize::MAX as *const u8] {
-            let mut sums = vec![i32::MIN; count];
-            kernels.nibble_dots(coarse, even, odd, ahead, &mut sums);
-            assert_eq!(sums, expected, "nibble_dots, {}", what());
-            let mut sums = vec![u32::MAX; count];
-            kernels.nibble_sads(coarse, even_sad, odd_sad, ahead, &mut sums);
-            assert_eq!(sums, expected_sads, "nibble_sads, {}", what());
-        }
+        let mut sums = vec![i32::MIN; count];
+        kernels.nibble_dots(coarse, even, odd, &mut sums);
+        assert_eq!(sums, expected, "nibble_dots, {}", what());
+        let mut sums = vec![u32::MAX; count];
+        kernels.nibble_sads(coarse, even_sad, odd_sad, &mut sums);
+        assert_eq!(sums, expected_sads, "nibble_sads, {}", what());
         let (coarse, fine) = (&coarse[..row_bytes], &fine[..row_bytes]);
         let sum = kernels.level_dot(coarse, fine, even_byte, odd_byte);
         assert_eq!(sum, expected_level_dot, "level_dot, {}", what());
@@ -210,8 +205,8 @@ fn dimensions_that_no_vector_has_contribute_nothing() {
     let weights = Weights::all(64, [0, 0], [8, 8], [0, 0]);
     for kernels in levels() {
         let (mut dot, mut sad) = ([1], [1]);
-        kernels.nibble_dots(&planes, &weights.dot[0], &weights.dot[1], null(), &mut dot);
-        kernels.nibble_sads(&planes, &sads, &sads, null(), &mut sad);
+        kernels.nibble_dots(&planes, &weights.dot[0], &weights.dot[1], &mut dot);
+        kernels.nibble_sads(&planes, &sads, &sads, &mut sad);
         assert_eq!((dot, sad), ([0], [0]));
         assert_eq!(kernels.level_dot(&planes, &planes, &weights.level_dot[0], &weights.level_dot[1]), 0);
         assert_eq!(kernels.byte_sad(&planes, &planes, &[0; 64], &[0; 64]), 0);
@@ -222,8 +217,8 @@ fn dimensions_that_no_vector_has_contribute_nothing() {
 fn empty_rows_have_sums_of_zero() {
     for kernels in levels() {
         let (mut dots, mut sads) = ([1, 2], [1, 2]);
-        kernels.nibble_dots(&[], &[], &[], null(), &mut dots);
-        kernels.nibble_sads(&[], &[], &[], null(), &mut sads);
+        kernels.nibble_dots(&[], &[], &[], &mut dots);
+        kernels.nibble_sads(&[], &[], &[], &mut sads);
         assert_eq!((dots, sads), ([0, 0], [0, 0]));
         assert_eq!(kernels.level_dot(&[], &[], &[], &[]), 0);
         assert_eq!(kernels.byte_sad(&[], &[], &[], &[]), 0);
@@ -238,14 +233,13 @@ fn lengths_that_contradict_each_other_panic() {
     for kernels in levels() {
         let dots = |rows: usize, even: usize, odd: usize, sums: usize| {
             let run =
-                || kernels.nibble_dots(&bytes[..rows], &i8s[..even], &i8s[..odd], null(), &mut vec![0; sums]);
+                || kernels.nibble_dots(&bytes[..rows], &i8s[..even], &i8s[..odd], &mut vec![0; sums]);
             let dots = panics(&run);
             let run = || {
                 kernels.nibble_sads(
                     &bytes[..rows],
                     &bytes[..even],
                     &bytes[..odd],
-                    null(),
                     &mut vec![0; sums],
                 );
             };

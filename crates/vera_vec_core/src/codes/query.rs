@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::encode::Encoder;
-use super::kernels::{CodeKernels, key_of, prefetch, value_of};
+use super::kernels::{CodeKernels, key_of, prefetch, prefetch_for_later, value_of};
 use super::rotated::RotatedQuery;
 use super::taxicab::TaxicabQuery;
 use super::{CodeKind, RowState, row_bytes};
@@ -97,33 +97,39 @@ impl Query {
 
     /// Appends to `keys` those of all slots of a page that have ever been used, from coarse codes.
     ///
-    /// `next` is where the page that comes next begins, or null. If it lies right behind this one in memory, the CPU's own
-    /// prefetchers will have fetched it, provided that this page is touched in order and without gaps; anywhere else
-    /// they cannot foresee it, and it is fetched into cache while this page is read.
+    /// `next` is where the page that comes next begins, or null. How fast memory is read depends on the CPU's own
+    /// prefetchers. They want it touched in order and without gaps, across pages too: so all of the page is, first things
+    /// first. If the next page does not lie right behind this one, they cannot foresee it, and all of it is fetched now.
     pub fn coarse_keys(&mut self, page: &ScanPage<'_>, next: *const u8, keys: &mut Vec<i32>) {
+        /// Where the next page is begun to be fetched while this one's bounds are computed.
+        const BEGINNING: usize = 512;
+
         let start = keys.len();
         let used = page.used();
         if let Bounds::Constant(key) = self.bounds {
             keys.resize(start + used, key);
         } else {
             keys.resize(start + used, 0);
-            let codes = page.codes_range();
-            let is_behind = next == page.address().wrapping_add(PAGE_SIZE);
-            let fetched = if is_behind || next.is_null() { page.address() } else { next };
-            let ahead = if fetched == next { next.wrapping_add(codes.start) } else { std::ptr::null() };
-            if is_behind {
-                // What is looked at first, and out of order.
-                prefetch(next);
-                prefetch(next.wrapping_add(PAGE_SIZE - 1));
+            let keys = &mut keys[start..];
+            let (address, codes) = (page.address(), page.codes_range());
+            let is_behind = next == address.wrapping_add(PAGE_SIZE);
+            if !is_behind && !next.is_null() {
+                lines(next, 0..PAGE_SIZE).for_each(prefetch_for_later);
             }
-            prefetch_range(fetched, 0..codes.start);
-            let (constants, coarse, keys) = (page.constants(), page.coarse_codes(), &mut keys[start..]);
+            lines(address, 0..codes.start).for_each(prefetch);
+            let rest = lines(address, codes.end..PAGE_SIZE + if is_behind { BEGINNING } else { 0 });
             match &mut self.bounds {
                 Bounds::Constant(_) => {}
-                Bounds::Rotated(query) => query.coarse_keys(self.kernels, &constants, coarse, ahead, keys),
-                Bounds::Taxicab(query) => query.coarse_keys(self.kernels, &constants, coarse, ahead, keys),
+                Bounds::Rotated(query) => {
+                    query.sum_codes(self.kernels, page.coarse_codes(), used);
+                    rest.for_each(prefetch);
+                    query.coarse_keys(self.kernels, &page.constants(), keys);
+                }
+                Bounds::Taxicab(query) => {
+                    query.coarse_keys(self.kernels, &page.constants(), page.coarse_codes(), keys);
+                    rest.for_each(prefetch);
+                }
             }
-            prefetch_range(fetched, codes.end..PAGE_SIZE);
         }
         if !page.is_plain() {
             for (key, state) in keys[start..].iter_mut().zip(page.states()) {
@@ -157,9 +163,7 @@ impl Query {
     }
 }
 
-/// Fetches part of a page.
-fn prefetch_range(page: *const u8, range: Range<usize>) {
-    for offset in range.step_by(64) {
-        prefetch(page.wrapping_add(offset));
-    }
+/// Addresses in part of a page, one in each cache line.
+fn lines(page: *const u8, range: Range<usize>) -> impl Iterator<Item = *const u8> {
+    range.step_by(64).map(move |offset| page.wrapping_add(offset))
 }

@@ -141,17 +141,14 @@ impl RotatedQuery {
         Some(Self { metric, coarse, fine, params, sums: Vec::new() })
     }
 
-    /// Keys of lower bounds of as many rows as `keys` has room for, from their coarse codes.
-    pub(super) fn coarse_keys(
-        &mut self,
-        kernels: &CodeKernels,
-        constants: &[&[f32]; 5],
-        codes: &[u8],
-        ahead: *const u8,
-        keys: &mut [i32],
-    ) {
-        self.sums.resize(keys.len(), 0);
-        kernels.nibble_dots(codes, &self.coarse.even, &self.coarse.odd, ahead, &mut self.sums);
+    /// The first half of making keys of lower bounds: sums over `rows` coarse codes.
+    pub(super) fn sum_codes(&mut self, kernels: &CodeKernels, codes: &[u8], rows: usize) {
+        self.sums.resize(rows, 0);
+        kernels.nibble_dots(codes, &self.coarse.even, &self.coarse.odd, &mut self.sums);
+    }
+
+    /// The second half: keys of as many rows as were summed, for which `keys` has room.
+    pub(super) fn coarse_keys(&self, kernels: &CodeKernels, constants: &[&[f32]; 5], keys: &mut [i32]) {
         let [norm_recip, decoded_norm, residual, center_dot, inv_norm] = *constants;
         let rows = RotatedRows { norm_recip, decoded_norm, residual, center_dot, inv_norm };
         match self.metric {

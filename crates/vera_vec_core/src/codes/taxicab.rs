@@ -95,7 +95,6 @@ impl TaxicabQuery {
         kernels: &CodeKernels,
         constants: &[&[f32]; 5],
         codes: &[u8],
-        ahead: *const u8,
         keys: &mut [i32],
     ) {
         let [scales, residuals, ..] = *constants;
@@ -111,7 +110,6 @@ impl TaxicabQuery {
                 &codes[rows.start * row_bytes..rows.end * row_bytes],
                 &weights.even,
                 &weights.odd,
-                if ahead.is_null() { ahead } else { ahead.wrapping_add(rows.start * row_bytes) },
                 &mut sums[rows.clone()],
             );
             for ((key, &sum), &residual) in

@@ -5,11 +5,11 @@ use std::ops::Range;
 use super::{CONTENT, SPECIAL};
 use crate::codes::{CodeKind, row_bytes};
 
-/// An index has at least this many segments' worth of scan pages before its segments get larger, so that one that is
-/// hardly filled is less than a hundredth of it.
-const SEGMENTS_OF_A_SIZE: u32 = 256;
-/// Scan pages of the largest segments, as a power of two: runs of 2 MiB.
-const LARGEST_LEVEL: u32 = 8;
+/// Segments of the smallest size, which is one scan page; half as many of each size after that. So one that is hardly
+/// filled is a thirtieth of an index at most.
+const SEGMENTS_OF_A_SIZE: u32 = 64;
+/// Scan pages of the largest segments, as a power of two: runs of half a MiB.
+const LARGEST_LEVEL: u32 = 6;
 
 /// Bytes before the arrays of a scan page or a fine page.
 pub(super) const ARRAYS: usize = CONTENT + 8;
@@ -144,7 +144,7 @@ impl Layout {
         blocks((scan_pages as usize * self.scan_rows).div_ceil(self.fine_rows))
     }
 
-    /// A segment by its number, from 0: 256 of one scan page, then 128 each of 2, 4, 8, …, then all of 256.
+    /// A segment by its number, from 0: 64 of one scan page, then 32 each of 2, 4, 8, …, then all of 64.
     pub fn segment(&self, number: u32) -> Segment {
         let level = level_of_segment(number);
         let mut first_page = 0;

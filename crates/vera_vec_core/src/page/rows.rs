@@ -37,6 +37,15 @@ impl<'a> ScanPage<'a> {
     /// If it is not such a page.
     pub fn new(page: &'a Page, layout: &'a Layout) -> Result<Self, PageError> {
         check_kind(page, PageKind::Scan)?;
+        Self::of_any_kind(page, layout)
+    }
+
+    /// A view of what may turn out to be a page of another kind, so that nothing it says counts before
+    /// [`Self::check_kind`]. The kind stands at the page's end, and memory is read faster from its beginning on.
+    ///
+    /// # Errors
+    /// If it cannot be such a page.
+    pub fn of_any_kind(page: &'a Page, layout: &'a Layout) -> Result<Self, PageError> {
         let view = Self { page, layout, used: usize::from(get_u16(page, USED)) };
         if view.used > layout.scan_rows || view.live() > view.used || view.special() > view.live() {
             return Err(PageError::Impossible("number of rows"));
@@ -45,6 +54,12 @@ impl<'a> ScanPage<'a> {
             return Err(PageError::Impossible("bounds"));
         }
         Ok(view)
+    }
+
+    /// # Errors
+    /// If it is a page of another kind.
+    pub fn check_kind(&self) -> Result<(), PageError> {
+        check_kind(self.page, PageKind::Scan)
     }
 
     /// Slots that have ever held a row: the first ones.

@@ -50,7 +50,7 @@ fn add_nibble_products(sums: int32x4_t, row: &[u8; 16], even: &[i8; 16], odd: &[
 }
 
 #[cfg_attr(target_arch = "aarch64", target_feature(enable = "neon"))]
-fn nibble_dots(rows: &[u8], even: &[i8], odd: &[i8], _ahead: *const u8, sums: &mut [i32]) {
+fn nibble_dots(rows: &[u8], even: &[i8], odd: &[i8], sums: &mut [i32]) {
     let row_bytes = even.len();
     let (even, _) = even.as_chunks::<32>();
     let (odd, _) = odd.as_chunks::<32>();
@@ -86,7 +86,7 @@ fn add_differences(
 }
 
 #[cfg_attr(target_arch = "aarch64", target_feature(enable = "neon"))]
-fn nibble_sads(rows: &[u8], even: &[u8], odd: &[u8], _ahead: *const u8, sums: &mut [u32]) {
+fn nibble_sads(rows: &[u8], even: &[u8], odd: &[u8], sums: &mut [u32]) {
     let row_bytes = even.len();
     let (even, _) = even.as_chunks::<16>();
     let (odd, _) = odd.as_chunks::<16>();
@@ -215,7 +215,6 @@ mod emulated {
 
 #[cfg(all(test, not(target_arch = "aarch64")))]
 mod tests {
-    use std::ptr::null;
 
     use super::super::{CodeKernels, CodeLevel};
 
@@ -252,13 +251,13 @@ mod tests {
                 let signed = |weights: &[u8]| weights.iter().map(|&w| w.cast_signed()).collect::<Vec<_>>();
                 let (even_i8, odd_i8) = (signed(&even), signed(&odd));
                 let (mut sums, mut expected) = ([1; 3], [2; 3]);
-                super::nibble_dots(&coarse, &even_i8, &odd_i8, null(), &mut sums);
-                portable.nibble_dots(&coarse, &even_i8, &odd_i8, null(), &mut expected);
+                super::nibble_dots(&coarse, &even_i8, &odd_i8, &mut sums);
+                portable.nibble_dots(&coarse, &even_i8, &odd_i8, &mut expected);
                 assert_eq!(sums, expected);
 
                 let (mut sums, mut expected) = ([1; 3], [2; 3]);
-                super::nibble_sads(&coarse, &even, &odd, null(), &mut sums);
-                portable.nibble_sads(&coarse, &even, &odd, null(), &mut expected);
+                super::nibble_sads(&coarse, &even, &odd, &mut sums);
+                portable.nibble_sads(&coarse, &even, &odd, &mut expected);
                 assert_eq!(sums, expected);
 
                 let coarse = &coarse[..row_bytes];

@@ -66,8 +66,8 @@ impl CodeLevel {
 
 // What the pointers' callers promise: the CPU has the level's features. What CodeKernels' methods check, the
 // functions may rely on for their results, but not for soundness.
-type NibbleDots = unsafe fn(&[u8], &[i8], &[i8], *const u8, &mut [i32]);
-type NibbleSads = unsafe fn(&[u8], &[u8], &[u8], *const u8, &mut [u32]);
+type NibbleDots = unsafe fn(&[u8], &[i8], &[i8], &mut [i32]);
+type NibbleSads = unsafe fn(&[u8], &[u8], &[u8], &mut [u32]);
 type LevelDot = unsafe fn(&[u8], &[u8], &[i16], &[i16]) -> i64;
 type ByteSad = unsafe fn(&[u8], &[u8], &[u8], &[u8]) -> u32;
 
@@ -127,38 +127,33 @@ impl CodeKernels {
     /// `sums[r]` = Σⱼ `even[j]` · low nibble + `odd[j]` · high nibble of `rows[r · row_bytes + j]`, where `row_bytes`
     /// is the length of `even` and of `odd`.
     ///
-    /// While the byte at `rows[i]` is read, `ahead + i` is fetched into cache. `ahead` can be any address, and is
-    /// never read; if it is null, nothing is fetched.
-    ///
     /// # Panics
     /// If `even` and `odd` are of different lengths, of no multiple of [`ROW_UNIT`] or longer than [`MAX_ROW_BYTES`],
     /// or `rows` is not as long as all rows.
     #[inline]
-    #[allow(clippy::not_unsafe_ptr_arg_deref)] // ahead is only prefetched
-    pub fn nibble_dots(&self, rows: &[u8], even: &[i8], odd: &[i8], ahead: *const u8, sums: &mut [i32]) {
+    pub fn nibble_dots(&self, rows: &[u8], even: &[i8], odd: &[i8], sums: &mut [i32]) {
         let Some(rows) = checked_rows(rows, even.len(), odd.len(), sums.len()) else {
             sums.fill(0);
             return;
         };
         // SAFETY: a CodeKernels can only be had from for_level, which has checked that the CPU has this level.
-        unsafe { (self.nibble_dots)(rows, even, odd, ahead, sums) }
+        unsafe { (self.nibble_dots)(rows, even, odd, sums) }
     }
 
     /// Sums of absolute differences between weights and the middles of what nibbles stand for, for each of
     /// `sums.len()` rows of one plane that follow each other.
     ///
     /// `sums[r]` = Σⱼ |16 · low nibble + 8 − `even[j]`| + |16 · high nibble + 8 − `odd[j]`| over the bytes
-    /// `rows[r · row_bytes + j]`; a dimension that no vector has contributes nothing if its weight is 8. For `ahead`
-    /// and for panics see [`nibble_dots`](Self::nibble_dots).
+    /// `rows[r · row_bytes + j]`; a dimension that no vector has contributes nothing if its weight is 8. For
+    /// panics see [`nibble_dots`](Self::nibble_dots).
     #[inline]
-    #[allow(clippy::not_unsafe_ptr_arg_deref)] // ahead is only prefetched
-    pub fn nibble_sads(&self, rows: &[u8], even: &[u8], odd: &[u8], ahead: *const u8, sums: &mut [u32]) {
+    pub fn nibble_sads(&self, rows: &[u8], even: &[u8], odd: &[u8], sums: &mut [u32]) {
         let Some(rows) = checked_rows(rows, even.len(), odd.len(), sums.len()) else {
             sums.fill(0);
             return;
         };
         // SAFETY: as in nibble_dots.
-        unsafe { (self.nibble_sads)(rows, even, odd, ahead, sums) }
+        unsafe { (self.nibble_sads)(rows, even, odd, sums) }
     }
 
     /// Inner product of weights and the levels of 8-bit codes: the sum of `even[j]` · level(2j) + `odd[j]` · level(2j + 1),
@@ -229,8 +224,8 @@ impl CodeKernels {
     }
 }
 
-/// Fetches the cache line at an address, which is not read and need not be one of the program's. Does nothing on CPUs
-/// other than x86-64.
+/// Fetches the cache line at an address, which is not read and need not be one of the program's, for use now. Does
+/// nothing on CPUs other than x86-64.
 #[inline(always)]
 pub fn prefetch(address: *const u8) {
     #[cfg(target_arch = "x86_64")]
@@ -238,6 +233,19 @@ pub fn prefetch(address: *const u8) {
     unsafe {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
         _mm_prefetch::<_MM_HINT_T0>(address.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = address;
+}
+
+/// The same, for use later: into the second level of cache, which more can be on its way to than to the first.
+#[inline(always)]
+pub fn prefetch_for_later(address: *const u8) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: as above.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T1>(address.cast());
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = address;

@@ -3,7 +3,7 @@
 
 use super::bounds::{BoundParams, RotatedRows};
 use super::levels::level_dot;
-use super::{CodeKernels, CodeLevel, prefetch};
+use super::{CodeKernels, CodeLevel};
 
 /// Keys that are compared before any of them is looked at.
 const BLOCK: u32 = 64;
@@ -55,10 +55,9 @@ pub(super) static PORTABLE: CodeKernels = CodeKernels {
     loops: loops!(),
 };
 
-fn nibble_dots(rows: &[u8], even: &[i8], odd: &[i8], ahead: *const u8, sums: &mut [i32]) {
+fn nibble_dots(rows: &[u8], even: &[i8], odd: &[i8], sums: &mut [i32]) {
     let row_bytes = even.len();
-    for ((row, sum), offset) in rows.chunks_exact(row_bytes).zip(sums).zip((0..).step_by(row_bytes)) {
-        prefetch_row(ahead, offset, row_bytes);
+    for (row, sum) in rows.chunks_exact(row_bytes).zip(sums) {
         *sum = 0;
         for ((&byte, &even), &odd) in row.iter().zip(even).zip(odd) {
             // Two products of less than 2¹¹ in magnitude.
@@ -68,23 +67,12 @@ fn nibble_dots(rows: &[u8], even: &[i8], odd: &[i8], ahead: *const u8, sums: &mu
     }
 }
 
-fn nibble_sads(rows: &[u8], even: &[u8], odd: &[u8], ahead: *const u8, sums: &mut [u32]) {
+fn nibble_sads(rows: &[u8], even: &[u8], odd: &[u8], sums: &mut [u32]) {
     let row_bytes = even.len();
-    for ((row, sum), offset) in rows.chunks_exact(row_bytes).zip(sums).zip((0..).step_by(row_bytes)) {
-        prefetch_row(ahead, offset, row_bytes);
+    for (row, sum) in rows.chunks_exact(row_bytes).zip(sums) {
         *sum = 0;
         for ((&byte, &even), &odd) in row.iter().zip(even).zip(odd) {
             *sum += u32::from((byte << 4 | 8).abs_diff(even)) + u32::from((byte & 0xf0 | 8).abs_diff(odd));
-        }
-    }
-}
-
-/// Fetches the row at `offset` from `ahead`, if that is not null.
-#[inline(always)]
-fn prefetch_row(ahead: *const u8, offset: usize, row_bytes: usize) {
-    if !ahead.is_null() {
-        for i in (0..row_bytes).step_by(64) {
-            prefetch(ahead.wrapping_add(offset + i));
         }
     }
 }

@@ -24,7 +24,7 @@ use std::arch::x86_64::{
 
 use super::levels::{LEVEL_DOT_BLOCK, OUTER, fine_level};
 use super::portable::loops;
-use super::{CodeKernels, CodeLevel, prefetch};
+use super::{CodeKernels, CodeLevel};
 
 pub(super) static AVX2: CodeKernels = CodeKernels {
     level: CodeLevel::Avx2,
@@ -180,23 +180,7 @@ fn nibbles_512(row: __m512i) -> (__m512i, __m512i) {
 }
 
 #[target_feature(enable = "avx2")]
-fn nibble_dots_avx2(rows: &[u8], even: &[i8], odd: &[i8], ahead: *const u8, sums: &mut [i32]) {
-    if ahead.is_null() {
-        nibble_dots_avx2_of::<false>(rows, even, odd, ahead, sums);
-    } else {
-        nibble_dots_avx2_of::<true>(rows, even, odd, ahead, sums);
-    }
-}
-
-#[inline]
-#[target_feature(enable = "avx2")]
-fn nibble_dots_avx2_of<const AHEAD: bool>(
-    rows: &[u8],
-    even: &[i8],
-    odd: &[i8],
-    mut ahead: *const u8,
-    sums: &mut [i32],
-) {
+fn nibble_dots_avx2(rows: &[u8], even: &[i8], odd: &[i8], sums: &mut [i32]) {
     let row_bytes = even.len();
     let ones = _mm256_set1_epi16(1);
     let (even, even_rest) = even.as_chunks::<64>();
@@ -206,10 +190,6 @@ fn nibble_dots_avx2_of<const AHEAD: bool>(
         let (row, rest) = row.as_chunks::<64>();
         let mut total = _mm256_setzero_si256();
         for ((row, even), odd) in row.iter().zip(even).zip(odd) {
-            if AHEAD {
-                prefetch(ahead);
-                ahead = ahead.wrapping_add(64);
-            }
             let (row, even, odd) =
                 (row.as_chunks::<32>().0, even.as_chunks::<32>().0, odd.as_chunks::<32>().0);
             let mut products = _mm256_setzero_si256();
@@ -220,10 +200,6 @@ fn nibble_dots_avx2_of<const AHEAD: bool>(
         }
         // Half of that, if the row is of an odd number of units.
         if let ([row], [even], [odd]) = (rest.as_chunks::<32>().0, even_rest, odd_rest) {
-            if AHEAD {
-                prefetch(ahead);
-                ahead = ahead.wrapping_add(32);
-            }
             let products = nibble_products_256(row, even, odd);
             total = _mm256_add_epi32(total, _mm256_madd_epi16(products, ones));
         }
@@ -232,23 +208,7 @@ fn nibble_dots_avx2_of<const AHEAD: bool>(
 }
 
 #[target_feature(enable = "avx512f,avx512bw")]
-fn nibble_dots_avx512(rows: &[u8], even: &[i8], odd: &[i8], ahead: *const u8, sums: &mut [i32]) {
-    if ahead.is_null() {
-        nibble_dots_avx512_of::<false>(rows, even, odd, ahead, sums);
-    } else {
-        nibble_dots_avx512_of::<true>(rows, even, odd, ahead, sums);
-    }
-}
-
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw")]
-fn nibble_dots_avx512_of<const AHEAD: bool>(
-    rows: &[u8],
-    even: &[i8],
-    odd: &[i8],
-    mut ahead: *const u8,
-    sums: &mut [i32],
-) {
+fn nibble_dots_avx512(rows: &[u8], even: &[i8], odd: &[i8], sums: &mut [i32]) {
     let row_bytes = even.len();
     let ones = _mm512_set1_epi16(1);
     let (even, even_rest) = even.as_chunks::<64>();
@@ -258,19 +218,11 @@ fn nibble_dots_avx512_of<const AHEAD: bool>(
         let (row, rest) = row.as_chunks::<64>();
         let mut total = _mm512_setzero_si512();
         for ((row, even), odd) in row.iter().zip(even).zip(odd) {
-            if AHEAD {
-                prefetch(ahead);
-                ahead = ahead.wrapping_add(64);
-            }
             let products = nibble_products_512(row, even, odd);
             total = _mm512_add_epi32(total, _mm512_madd_epi16(products, ones));
         }
         // Half a register, if the row is of an odd number of units.
         if let ([row], [even], [odd]) = (rest.as_chunks::<32>().0, even_rest, odd_rest) {
-            if AHEAD {
-                prefetch(ahead);
-                ahead = ahead.wrapping_add(32);
-            }
             let products = _mm512_zextsi256_si512(nibble_products_256(row, even, odd));
             total = _mm512_add_epi32(total, _mm512_madd_epi16(products, ones));
         }
@@ -280,33 +232,16 @@ fn nibble_dots_avx512_of<const AHEAD: bool>(
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-fn nibble_dots_vnni(rows: &[u8], even: &[i8], odd: &[i8], ahead: *const u8, sums: &mut [i32]) {
-    if ahead.is_null() {
-        nibble_dots_vnni_ahead::<false>(rows, even, odd, ahead, sums);
-    } else {
-        nibble_dots_vnni_ahead::<true>(rows, even, odd, ahead, sums);
-    }
-}
-
-/// Chooses by the length of rows: the weights of short ones stay in registers.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-fn nibble_dots_vnni_ahead<const AHEAD: bool>(
-    rows: &[u8],
-    even: &[i8],
-    odd: &[i8],
-    ahead: *const u8,
-    sums: &mut [i32],
-) {
+fn nibble_dots_vnni(rows: &[u8], even: &[i8], odd: &[i8], sums: &mut [i32]) {
     let (even_units, even_rest) = even.as_chunks::<64>();
     let (odd_units, _) = odd.as_chunks::<64>();
     macro_rules! by_units {
         ($($units:literal)*) => {
             match (even_units.len(), even_rest.is_empty()) {
                 $(($units, true) => {
-                    nibble_dots_vnni_units::<AHEAD, $units>(rows, even_units, odd_units, ahead, sums);
+                    nibble_dots_vnni_units::<$units>(rows, even_units, odd_units, sums);
                 })*
-                _ => nibble_dots_vnni_any::<AHEAD>(rows, even, odd, ahead, sums),
+                _ => nibble_dots_vnni_any(rows, even, odd, sums),
             }
         };
     }
@@ -316,11 +251,10 @@ fn nibble_dots_vnni_ahead<const AHEAD: bool>(
 /// Rows of `UNITS` times 64 bytes.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-fn nibble_dots_vnni_units<const AHEAD: bool, const UNITS: usize>(
+fn nibble_dots_vnni_units<const UNITS: usize>(
     rows: &[u8],
     even: &[[i8; 64]],
     odd: &[[i8; 64]],
-    mut ahead: *const u8,
     sums: &mut [i32],
 ) {
     let mut weights = [(_mm512_setzero_si512(), _mm512_setzero_si512()); UNITS];
@@ -333,12 +267,12 @@ fn nibble_dots_vnni_units<const AHEAD: bool, const UNITS: usize>(
     for (four, sums) in fours.chunks_exact(4 * UNITS).zip(sums) {
         let mut totals = [_mm512_setzero_si512(); 4];
         for (row, total) in four.chunks_exact(UNITS).zip(&mut totals) {
-            *total = nibble_dot_vnni::<AHEAD, UNITS>(row, &weights, &mut ahead);
+            *total = nibble_dot_vnni(row, &weights);
         }
         store_128(sums, sums_epi32(totals));
     }
     for (row, sum) in ones.chunks_exact(UNITS).zip(rest) {
-        let (low, high) = halves(nibble_dot_vnni::<AHEAD, UNITS>(row, &weights, &mut ahead));
+        let (low, high) = halves(nibble_dot_vnni(row, &weights));
         *sum = sum_epi32(_mm256_add_epi32(low, high));
     }
 }
@@ -346,19 +280,11 @@ fn nibble_dots_vnni_units<const AHEAD: bool, const UNITS: usize>(
 /// The inner product of a row, in parts.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-fn nibble_dot_vnni<const AHEAD: bool, const UNITS: usize>(
-    row: &[[u8; 64]],
-    weights: &[(__m512i, __m512i); UNITS],
-    ahead: &mut *const u8,
-) -> __m512i {
+fn nibble_dot_vnni<const UNITS: usize>(row: &[[u8; 64]], weights: &[(__m512i, __m512i); UNITS]) -> __m512i {
     // The instruction adds to what it got four cycles before: one chain for each array of weights.
     let mut low_total = _mm512_setzero_si512();
     let mut high_total = _mm512_setzero_si512();
     for (row, &(even, odd)) in row.iter().zip(weights) {
-        if AHEAD {
-            prefetch(*ahead);
-            *ahead = ahead.wrapping_add(64);
-        }
         let row = load_512(row);
         low_total = _mm512_dpbusd_epi32(low_total, low_nibbles_512(row), even);
         high_total = _mm512_dpbusd_epi32(high_total, high_nibbles_512(row), odd);
@@ -369,13 +295,7 @@ fn nibble_dot_vnni<const AHEAD: bool, const UNITS: usize>(
 /// Rows of any length.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-fn nibble_dots_vnni_any<const AHEAD: bool>(
-    rows: &[u8],
-    even: &[i8],
-    odd: &[i8],
-    mut ahead: *const u8,
-    sums: &mut [i32],
-) {
+fn nibble_dots_vnni_any(rows: &[u8], even: &[i8], odd: &[i8], sums: &mut [i32]) {
     let row_bytes = even.len();
     let (even, even_rest) = even.as_chunks::<64>();
     let (odd, odd_rest) = odd.as_chunks::<64>();
@@ -385,20 +305,12 @@ fn nibble_dots_vnni_any<const AHEAD: bool>(
         let mut low_total = _mm512_setzero_si512();
         let mut high_total = _mm512_setzero_si512();
         for ((row, even), odd) in row.iter().zip(even).zip(odd) {
-            if AHEAD {
-                prefetch(ahead);
-                ahead = ahead.wrapping_add(64);
-            }
             let row = load_512(row);
             low_total = _mm512_dpbusd_epi32(low_total, low_nibbles_512(row), load_512(even));
             high_total = _mm512_dpbusd_epi32(high_total, high_nibbles_512(row), load_512(odd));
         }
         // Half a register, if the row is of an odd number of units.
         if let ([row], [even], [odd]) = (rest.as_chunks::<32>().0, even_rest, odd_rest) {
-            if AHEAD {
-                prefetch(ahead);
-                ahead = ahead.wrapping_add(32);
-            }
             let row = _mm512_zextsi256_si512(load_256(row));
             let (even, odd) = (_mm512_zextsi256_si512(load_256(even)), _mm512_zextsi256_si512(load_256(odd)));
             low_total = _mm512_dpbusd_epi32(low_total, low_nibbles_512(row), even);
@@ -432,23 +344,7 @@ fn nibble_differences_512(row: &[u8; 64], even: &[u8; 64], odd: &[u8; 64]) -> __
 }
 
 #[target_feature(enable = "avx2")]
-fn nibble_sads_avx2(rows: &[u8], even: &[u8], odd: &[u8], ahead: *const u8, sums: &mut [u32]) {
-    if ahead.is_null() {
-        nibble_sads_avx2_of::<false>(rows, even, odd, ahead, sums);
-    } else {
-        nibble_sads_avx2_of::<true>(rows, even, odd, ahead, sums);
-    }
-}
-
-#[inline]
-#[target_feature(enable = "avx2")]
-fn nibble_sads_avx2_of<const AHEAD: bool>(
-    rows: &[u8],
-    even: &[u8],
-    odd: &[u8],
-    mut ahead: *const u8,
-    sums: &mut [u32],
-) {
+fn nibble_sads_avx2(rows: &[u8], even: &[u8], odd: &[u8], sums: &mut [u32]) {
     let row_bytes = even.len();
     let (even, even_rest) = even.as_chunks::<64>();
     let (odd, odd_rest) = odd.as_chunks::<64>();
@@ -457,10 +353,6 @@ fn nibble_sads_avx2_of<const AHEAD: bool>(
         let (row, rest) = row.as_chunks::<64>();
         let mut total = _mm256_setzero_si256();
         for ((row, even), odd) in row.iter().zip(even).zip(odd) {
-            if AHEAD {
-                prefetch(ahead);
-                ahead = ahead.wrapping_add(64);
-            }
             let (row, even, odd) =
                 (row.as_chunks::<32>().0, even.as_chunks::<32>().0, odd.as_chunks::<32>().0);
             for ((row, even), odd) in row.iter().zip(even).zip(odd) {
@@ -468,10 +360,6 @@ fn nibble_sads_avx2_of<const AHEAD: bool>(
             }
         }
         if let ([row], [even], [odd]) = (rest.as_chunks::<32>().0, even_rest, odd_rest) {
-            if AHEAD {
-                prefetch(ahead);
-                ahead = ahead.wrapping_add(32);
-            }
             total = _mm256_add_epi64(total, nibble_differences_256(row, even, odd));
         }
         *sum = sum_of_differences(total);
@@ -479,23 +367,7 @@ fn nibble_sads_avx2_of<const AHEAD: bool>(
 }
 
 #[target_feature(enable = "avx512f,avx512bw")]
-fn nibble_sads_avx512(rows: &[u8], even: &[u8], odd: &[u8], ahead: *const u8, sums: &mut [u32]) {
-    if ahead.is_null() {
-        nibble_sads_avx512_of::<false>(rows, even, odd, ahead, sums);
-    } else {
-        nibble_sads_avx512_of::<true>(rows, even, odd, ahead, sums);
-    }
-}
-
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw")]
-fn nibble_sads_avx512_of<const AHEAD: bool>(
-    rows: &[u8],
-    even: &[u8],
-    odd: &[u8],
-    mut ahead: *const u8,
-    sums: &mut [u32],
-) {
+fn nibble_sads_avx512(rows: &[u8], even: &[u8], odd: &[u8], sums: &mut [u32]) {
     let row_bytes = even.len();
     let (even, even_rest) = even.as_chunks::<64>();
     let (odd, odd_rest) = odd.as_chunks::<64>();
@@ -504,17 +376,9 @@ fn nibble_sads_avx512_of<const AHEAD: bool>(
         let (row, rest) = row.as_chunks::<64>();
         let mut total = _mm512_setzero_si512();
         for ((row, even), odd) in row.iter().zip(even).zip(odd) {
-            if AHEAD {
-                prefetch(ahead);
-                ahead = ahead.wrapping_add(64);
-            }
             total = _mm512_add_epi64(total, nibble_differences_512(row, even, odd));
         }
         if let ([row], [even], [odd]) = (rest.as_chunks::<32>().0, even_rest, odd_rest) {
-            if AHEAD {
-                prefetch(ahead);
-                ahead = ahead.wrapping_add(32);
-            }
             let half = _mm512_zextsi256_si512(nibble_differences_256(row, even, odd));
             total = _mm512_add_epi64(total, half);
         }
