@@ -232,16 +232,10 @@ fn lengths_that_contradict_each_other_panic() {
     let (i8s, i16s) = (vec![0i8; 2 * MAX_ROW_BYTES], vec![0i16; 2 * MAX_ROW_BYTES]);
     for kernels in levels() {
         let dots = |rows: usize, even: usize, odd: usize, sums: usize| {
-            let run =
-                || kernels.nibble_dots(&bytes[..rows], &i8s[..even], &i8s[..odd], &mut vec![0; sums]);
+            let run = || kernels.nibble_dots(&bytes[..rows], &i8s[..even], &i8s[..odd], &mut vec![0; sums]);
             let dots = panics(&run);
             let run = || {
-                kernels.nibble_sads(
-                    &bytes[..rows],
-                    &bytes[..even],
-                    &bytes[..odd],
-                    &mut vec![0; sums],
-                );
+                kernels.nibble_sads(&bytes[..rows], &bytes[..even], &bytes[..odd], &mut vec![0; sums]);
             };
             assert_eq!(panics(&run), dots);
             dots
