@@ -28,7 +28,7 @@ SETTINGS = (
 )
 # What a standby says when its primary goes away, or when it is not yet ready.
 EXPECTED_FATAL = ("could not connect to the primary server", "could not receive data from WAL stream",
-                  "could not send end-of-streaming message", "terminating walreceiver process",
+                  "could not send data to WAL stream", "could not send end-of-streaming message", "terminating walreceiver process",
                   "the database system is")
 OPERATORS = {"plain": METRICS["veravec_ops"], "parts": METRICS["veravec_ops"], "by_l1": METRICS["veravec_l1_ops"]}
 
