@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use pgrx::{PgSqlErrorCode, check_for_interrupts, pg_guard, pg_sys};
 use vera_vec_core::codes::{Encoder, Query, Refined};
-use vera_vec_core::page::{FinePage, Layout, Meta, Page, PageError, ScanPage, Tid};
+use vera_vec_core::page::{FinePage, Layout, Meta, Page, PageError, RowPlace, ScanPage, Tid};
 use vera_vec_core::ranking::{Place, Ranked, Ranking, Table};
 use vera_vec_core::search::{Hit, Rows, SearchStats};
 
@@ -195,8 +195,11 @@ struct ScannedRows {
     layout: Layout,
     segments: u32,
     pages_read: u64,
-    /// Keys of a page, and codes of rows that are being refined.
+    /// Room for the keys of a page, and for blocks to visit.
     keys: Vec<i32>,
+    blocks: Vec<u32>,
+    /// Room for the places of rows that are refined, and for the codes of one.
+    places: Vec<RowPlace>,
     codes: Vec<u8>,
 }
 
@@ -207,6 +210,8 @@ impl ScannedRows {
             segments: meta.segments,
             pages_read: 0,
             keys: Vec::new(),
+            blocks: Vec::new(),
+            places: Vec::new(),
             codes: Vec::new(),
         }
     }
@@ -257,52 +262,64 @@ impl PageVisitor for CoarsePass<'_> {
     }
 }
 
-/// Copies what refinement needs of a slot's scan page.
-struct ReadSlot<'a> {
+/// Refines rows: visits the scan page of each, and then its fine page.
+struct Refinement<'a> {
     layout: &'a Layout,
-    slot: usize,
+    query: &'a mut Query,
+    places: std::slice::Iter<'a, RowPlace>,
+    hits: &'a mut Vec<Hit>,
+    /// What the scan page said of the row whose fine page comes next.
     codes: &'a mut Vec<u8>,
+    waiting: Option<Waiting>,
+}
+
+struct Waiting {
+    fine_slot: usize,
     tid: Tid,
     constants: [f32; 5],
-    /// The key, if the state says it.
-    query: &'a Query,
+    /// The key, if the row's state says it.
     key: Option<i32>,
 }
 
-impl PageVisitor for ReadSlot<'_> {
-    fn visit(&mut self, _block: u32, page: &Page, _next: *const u8) -> Result<(), PageError> {
+impl Refinement<'_> {
+    fn visit_scan_page(&mut self, page: &Page) -> Result<(), PageError> {
         let view = ScanPage::new(page, self.layout)?;
-        if self.slot >= view.used() {
+        let Some(place) = self.places.next().filter(|place| place.slot < view.used()) else {
             return Err(PageError::Impossible("number of rows"));
-        }
-        self.key = self.query.key_of_state(view.state(self.slot));
-        self.tid = view.tid(self.slot);
-        self.constants = view.row_constants(self.slot);
+        };
         self.codes.clear();
-        self.codes.extend_from_slice(view.coarse_code(self.slot));
+        self.codes.extend_from_slice(view.coarse_code(place.slot));
+        self.waiting = Some(Waiting {
+            fine_slot: place.fine_slot,
+            tid: view.tid(place.slot),
+            constants: view.row_constants(place.slot),
+            key: self.query.key_of_state(view.state(place.slot)),
+        });
+        Ok(())
+    }
+
+    fn visit_fine_page(&mut self, page: &Page, row: &Waiting) -> Result<(), PageError> {
+        let view = FinePage::new(page, self.layout)?;
+        let Some((fine, fine_constants)) = view.row(row.fine_slot) else {
+            return Err(PageError::Impossible("number of rows"));
+        };
+        let key = row.key.unwrap_or_else(|| {
+            let Waiting { constants, .. } = *row;
+            self.query.fine_key(&Refined { constants, fine_constants, coarse: self.codes, fine })
+        });
+        if key != Query::FREE {
+            self.hits.push(Hit { key, tid: row.tid });
+        }
         Ok(())
     }
 }
 
-/// Refines a row with its fine code.
-struct RefineRow<'a> {
-    layout: &'a Layout,
-    slot: usize,
-    query: &'a mut Query,
-    constants: [f32; 5],
-    coarse: &'a [u8],
-    key: i32,
-}
-
-impl PageVisitor for RefineRow<'_> {
+impl PageVisitor for Refinement<'_> {
     fn visit(&mut self, _block: u32, page: &Page, _next: *const u8) -> Result<(), PageError> {
-        let view = FinePage::new(page, self.layout)?;
-        let Some((fine, fine_constants)) = view.row(self.slot) else {
-            return Err(PageError::Impossible("number of rows"));
-        };
-        let row = Refined { constants: self.constants, fine_constants, coarse: self.coarse, fine };
-        self.key = self.query.fine_key(&row);
-        Ok(())
+        match self.waiting.take() {
+            None => self.visit_scan_page(page),
+            Some(row) => self.visit_fine_page(page, &row),
+        }
     }
 }
 
@@ -329,56 +346,30 @@ impl Rows for Source<'_> {
     }
 
     fn refine(&mut self, ordinals: &[u32], hits: &mut Vec<Hit>) {
-        /// Rows that are fetched into cache before they are needed.
-        const AHEAD: usize = 2;
-
         check_for_interrupts!();
         let rows = &mut *self.rows;
-        let mut reader = Reader::new(self.index, rows.end_block());
         let layout = rows.layout;
-        let place_of = |ordinal: u32| {
+        let mut reader = Reader::new(self.index, rows.end_block());
+        rows.places.clear();
+        rows.places.extend(ordinals.iter().map(|&ordinal| {
             let (page, slot) = layout.slot_at(ordinal);
             layout.place(page, slot)
-        };
-        let fetch = |reader: &Reader, ordinal: u32| {
-            let place = place_of(ordinal);
+        }));
+        for place in &rows.places {
             reader.prefetch(place.scan_block, layout.scan_lines(place.slot));
             reader.prefetch(place.fine_block, layout.fine_lines(place.fine_slot));
-        };
-        ordinals.iter().take(AHEAD).for_each(|&ordinal| fetch(&reader, ordinal));
-        for (number, &ordinal) in ordinals.iter().enumerate() {
-            if let Some(&later) = ordinals.get(number + AHEAD) {
-                fetch(&reader, later);
-            }
-            let place = place_of(ordinal);
-            let slot = place.slot;
-            let mut read = ReadSlot {
-                layout: &rows.layout,
-                slot,
-                codes: &mut rows.codes,
-                tid: Tid::default(),
-                constants: [0.0; 5],
-                query: &*self.query,
-                key: None,
-            };
-            reader.visit(&[place.scan_block], &mut read);
-            let ReadSlot { tid, constants, key, .. } = read;
-            let key = key.unwrap_or_else(|| {
-                let mut refine = RefineRow {
-                    layout: &rows.layout,
-                    slot: place.fine_slot,
-                    query: &mut *self.query,
-                    constants,
-                    coarse: &rows.codes,
-                    key: 0,
-                };
-                reader.visit(&[place.fine_block], &mut refine);
-                refine.key
-            });
-            if key != Query::FREE {
-                hits.push(Hit { key, tid });
-            }
         }
+        rows.blocks.clear();
+        rows.blocks.extend(rows.places.iter().flat_map(|place| [place.scan_block, place.fine_block]));
+        let mut refinement = Refinement {
+            layout: &layout,
+            query: &mut *self.query,
+            places: rows.places.iter(),
+            hits,
+            codes: &mut rows.codes,
+            waiting: None,
+        };
+        reader.visit(&rows.blocks, &mut refinement);
         rows.pages_read += reader.pages_read();
     }
 }

@@ -10,7 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr::{null, null_mut};
 
 use pgrx::pg_sys;
-use vera_vec_core::codes::kernels::prefetch;
+use vera_vec_core::codes::kernels::{prefetch, prefetch_for_later};
 use vera_vec_core::page::{self, Page, PageError};
 
 use super::Index;
@@ -91,7 +91,7 @@ impl Reader {
                 buffer => pg_sys::BufferGetBlock(buffer).cast_const().cast::<u8>(),
             }
         };
-        offsets.for_each(|offset| prefetch(page.wrapping_add(offset)));
+        offsets.for_each(|offset| prefetch_for_later(page.wrapping_add(offset)));
     }
 
     /// Visits blocks, in the order given, one under lock at a time.
