@@ -173,16 +173,17 @@ def write_csv(path, results):
         writer.writerows(results)
 
 
-def print_table(title, header, rows):
-    """Numbers to the right, words to the left, as wide as need be."""
+def print_table(title, results):
+    """Dictionaries as a table: numbers to the right, words to the left, as wide as need be."""
     def shown(cell):
         if isinstance(cell, float):
             return f"{cell:.4g}" if abs(cell) < 1000 else f"{cell:,.0f}"
         return "" if cell is None else f"{cell:,}" if isinstance(cell, int) else str(cell)
 
-    cells = [header, *([shown(c) for c in row] for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*cells)]
-    numeric = [any(isinstance(row[i], (int, float)) for row in rows) for i in range(len(header))]
+    fields = list(dict.fromkeys(field for result in results for field in result))
+    columns = [[field] + [shown(result.get(field)) for result in results] for field in fields]
+    numeric = [any(isinstance(result.get(field), (int, float)) for result in results) for field in fields]
+    widths = [max(map(len, column)) for column in columns]
     print(f"\n{title}")
-    for line in cells:
+    for line in zip(*columns):
         print("  " + "  ".join(c.rjust(w) if right else c.ljust(w) for c, w, right in zip(line, widths, numeric)).rstrip(), flush=True)
