@@ -109,7 +109,7 @@ def generated_set(dim, rows, query_count):
 def perturbed(vectors, count):
     """Easy queries: rows of the table, moved by a tenth of their length."""
     rng = np.random.default_rng(5)
-    rows = vectors[rng.choice(len(vectors), count, replace=False)]
+    rows = vectors[rng.choice(len(vectors), min(count, len(vectors)), replace=False)]
     noise = rng.standard_normal(rows.shape, dtype=np.float32)
     lengths = np.linalg.norm(rows, axis=1, keepdims=True) / np.linalg.norm(noise, axis=1, keepdims=True)
     return rows + 0.1 * lengths * noise

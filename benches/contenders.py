@@ -37,9 +37,9 @@ class Sql:
         self.connection = psycopg.connect("", autocommit=True)
         # One plan for all queries, as a service with prepared statements has; and small heaps, whose vectors are in TOAST, in parallel too.
         self.connection.execute("SET plan_cache_mode = force_generic_plan; SET min_parallel_table_scan_size = 0; " + self.settings)
-        plan = self.explain(10)
-        if self.plan not in plan:
-            raise SystemExit(f"{self.name}: not the plan that it is to measure: {plan}")
+        self.reads = self.explain()
+        if self.plan not in self.reads:
+            raise SystemExit(f"{self.name}: not the plan that it is to measure: {self.reads}")
 
     def close(self):
         self.connection.close()
@@ -53,10 +53,10 @@ class Sql:
     def search(self, parameters, k):
         return [row[0] for row in self.connection.execute(self.statement(k), parameters, prepare=True)]
 
-    def explain(self, k):
+    def explain(self):
         """The plan's nodes that read the table."""
         some = self.prepare(np.ones(self.dimensions(), dtype=np.float32))
-        lines = self.connection.execute("EXPLAIN (COSTS off) " + self.statement(k), some).fetchall()
+        lines = self.connection.execute("EXPLAIN (COSTS off) " + self.statement(10), some).fetchall()
         nodes = [line.strip(" ->").split(" on ")[0] for (line,) in lines if " on " in line or "Index Scan" in line]
         return ", ".join(nodes).replace("using ", "")
 
@@ -68,7 +68,7 @@ class Sql:
 class InProcess:
     """Arrays in this process, and a function of them; nothing to open."""
 
-    exact = True
+    exact, where = True, ""
 
     def __init__(self, name, search):
         self.name, self.search = name, search

@@ -1,8 +1,8 @@
 """vera_vec beside its peers: pgvector (exact, and HNSW) on the same server; faiss, numpy and usearch in this process, one thread each.
 
-Quick, within ten minutes: 384 and 1,536 dimensions, BENCH_ROWS rows; of the first set also 1,000 and 10,000 rows, filters and everything
-else. BENCH_FULL=1, hours: 128 and 768 too, 1,000,000 rows of the first set, more queries, everything for every set. Dimensions that
-no data set has are generated, and called so. Every exact contender's answers are compared with the index's: a mismatch
+Quick, within ten minutes: 384 and 1,536 dimensions, BENCH_ROWS rows; filters, smaller tables and HNSW's VACUUM only of the first set.
+BENCH_FULL=1, hours: 128 and 768 too, ten times the rows of the first set, more queries, everything for every set. Dimensions that no
+data set has are generated, and called so. Every exact contender's answers are compared with the index's: a mismatch
 is an error, and the exit status; times never are. Usage: peers.py DIRECTORY, with the environment of a server whose database
 is empty, OPENBLAS_NUM_THREADS=1 for a fair numpy, and BENCH_RESTART, the command that restarts the server.
 """
@@ -29,7 +29,9 @@ DIMENSIONS = (128, 384, 768, 1536) if FULL else (384, 1536)
 QUERIES = int(os.environ.get("BENCH_QUERY_COUNT", 100 if FULL else 25))
 # Seconds that each number of clients, or of writers, works.
 SECONDS = 5 if FULL else 1
-MOST_ROWS = 1_000_000
+# How tables grow: to these shares of BENCH_ROWS, and in a full run to so many times as many rows.
+SHARES = (100, 10)
+MOST = 10
 STARTED = time.perf_counter()
 RESULTS = {}
 
@@ -37,7 +39,14 @@ RESULTS = {}
 def keep(part, label, results):
     """Prints them as a table and keeps them for the files."""
     print_table(f"{part}: {' | '.join(map(str, label.values()))}   [{time.perf_counter() - STARTED:.0f} s]", results)
-    RESULTS.setdefault(part, []).extend({**label, **result} for result in results)
+    rounded = [{k: float(f"{v:.5g}") if isinstance(v, float) else v for k, v in result.items()} for result in results]
+    RESULTS.setdefault(part, []).append({**label, "results": rounded})
+
+
+def flat(groups):
+    """A line for each result."""
+    labels = [({k: v for k, v in group.items() if k != "results"}, group["results"]) for group in groups]
+    return [{**label, **result} for label, results in labels for result in results]
 
 
 def connect():
@@ -63,11 +72,10 @@ def conditions(connection, have_pgvector):
 
 
 def sets():
-    """The first set with as many rows as are wanted of it; then the others; then what no set has."""
+    """Those there are, then the dimensions that none of them has."""
     seen = set()
     for name, vectors, queries in data_sets(ROWS, QUERIES):
-        dim = vectors.shape[1]
-        seen.add(dim)
+        seen.add(vectors.shape[1])
         yield name, vectors, queries
     for dim in DIMENSIONS:
         if dim not in seen:
@@ -78,10 +86,9 @@ def bench_search(label, vectors, queries, have_pgvector, mismatches, kinds):
     """Latency of each kind of queries, then throughput; the tables are there."""
     contenders = ours() + (pgvector(vectors.shape[1]) if have_pgvector else []) + in_process(vectors)
     easy = perturbed(vectors, len(queries))
-    rates = None
     for kind, k in kinds:
         results = search.race(contenders, vectors, queries if kind == "hard" else easy, k, mismatches)
-        if rates is None:
+        if (kind, k) == ("hard", 10) and (FULL or len(vectors) == ROWS):
             rates = search.throughput(contenders, queries, k, SECONDS)
             for result in results:
                 result["q/s, 1 client"], result["q/s, 2 clients"] = rates[result["contender"]]
@@ -94,7 +101,7 @@ def bench_set(name, vectors, queries, first, have_pgvector, mismatches):
     if have_pgvector and not hnsw:
         print(f"\n{dim} dimensions: without HNSW and PLAIN, which pgvector has up to {PGVECTOR_DIMENSIONS}")
     kinds = [("hard", 10), ("hard", 100), ("easy", 10)] + ([("easy", 100)] if FULL else [])
-    small = [rows for rows in (1_000, 10_000) if rows < len(vectors)] if first or FULL else []
+    small = [ROWS // share for share in SHARES] if first or FULL and len(vectors) == ROWS else []
     for rows in [*small, len(vectors)]:
         label = {"data": name, "rows": rows, "dimensions": dim}
         some = vectors[:rows]
@@ -132,14 +139,14 @@ def main(directory):
     mismatches = search.Mismatches()
     for number, (name, vectors, queries) in enumerate(sets()):
         bench_set(name, np.ascontiguousarray(vectors), np.ascontiguousarray(queries), number == 0, have_pgvector, mismatches)
-    if FULL and ROWS < MOST_ROWS:
-        name, vectors, queries = next(data_sets(MOST_ROWS, QUERIES))
+    if FULL:
+        name, vectors, queries = next(data_sets(MOST * ROWS, QUERIES))
         bench_set(name, vectors, queries, False, have_pgvector, mismatches)
-    for part, results in RESULTS.items():
-        write_csv(f"{directory}/peers-{part}.csv", results)
+    for part, groups in RESULTS.items():
+        write_csv(f"{directory}/peers-{part}.csv", flat(groups))
     with open(f"{directory}/peers.json", "w") as file:
-        json.dump({"conditions": told, "wrong answers": mismatches.count, "results": RESULTS}, file, indent=1)
-    plots.draw(RESULTS, directory)
+        json.dump({"conditions": told, "wrong answers": mismatches.count, "results": RESULTS}, file)
+    plots.draw(flat(RESULTS["search"]), flat(RESULTS["build"]), directory)
     if mismatches.count:
         raise SystemExit(f"ERROR: {mismatches.count} answers of exact contenders are not the index's")
     print(f"\nAll answers of exact contenders agree.   [{time.perf_counter() - STARTED:.0f} s]")

@@ -18,16 +18,16 @@ def colour(contender):
     return COLOURS[max((name for name in COLOURS if contender.startswith(name)), key=len)]
 
 
-def draw(results, directory):
+def draw(search, build, directory):
     if not pyplot:
         print("without plots: matplotlib is not installed")
         return
-    hard = [r for r in results["search"] if r["queries"] == "hard" and r["k"] == 10]
+    hard = [r for r in search if r["queries"] == "hard" and r["k"] == 10]
     dimensions = sorted({r["dimensions"] for r in hard})
     save(latency_by_rows, hard, [d for d in dimensions if len({r["rows"] for r in hard if r["dimensions"] == d}) > 1], f"{directory}/peers-rows.svg")
     save(latency_by_recall, hard, dimensions, f"{directory}/peers-recall.svg")
-    save(bars("seconds", "seconds"), [r for r in results["build"] if "seconds" in r], dimensions, f"{directory}/peers-build.svg")
-    save(bars("MiB", "MiB"), [r for r in results["build"] if "MiB" in r], dimensions, f"{directory}/peers-size.svg")
+    save(bars("seconds", "seconds"), [r for r in build if "seconds" in r], dimensions, f"{directory}/peers-build.svg")
+    save(bars("MiB", "MiB"), [r for r in build if "MiB" in r], dimensions, f"{directory}/peers-size.svg")
 
 
 def save(plot, results, dimensions, path):

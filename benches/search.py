@@ -40,15 +40,16 @@ class Mismatches:
     def __init__(self):
         self.count = 0
 
-    def check(self, where, vectors, query, found, expected):
-        if not same_answer(vectors, query, found, expected):
-            self.count += 1
-            print(f"ERROR: {where}: another answer than vera_vec's index: {found[:12]}, not {expected[:12]}", flush=True)
+    def check(self, where, vectors, queries, found, expected):
+        for query, some, wanted in zip(queries, found, expected):
+            if not same_answer(vectors, query, some, wanted):
+                self.count += 1
+                print(f"ERROR: {where}: wrong answer: {some[:12]}, not {wanted[:12]}", flush=True)
 
 
-def race(contenders, vectors, queries, k, mismatches):
+def race(contenders, vectors, queries, k, mismatches, expected=None):
     """Every query is asked of all, in turns that begin with another one each time, so that nobody always follows the same one.
-    The first contender's answers are what the others' are compared with. Returns a result for each."""
+    What is expected is the first contender's answers, if nothing else. Returns a result for each."""
     prepared = {c.name: [c.prepare(query) for query in queries] for c in contenders}
     seconds, answers = ({c.name: [] for c in contenders} for _ in range(2))
     for contender in contenders:
@@ -60,19 +61,18 @@ def race(contenders, vectors, queries, k, mismatches):
             taken, answer = timed(lambda: contender.search(prepared[contender.name][number], k))
             seconds[contender.name].append(taken)
             answers[contender.name].append(answer)
-    expected = answers[contenders[0].name]
+    expected = expected or answers[contenders[0].name]
     base = statistics.median(seconds[contenders[0].name])
     results = []
     for contender in contenders:
         contender.close()
-        own, took = answers[contender.name], seconds[contender.name]
+        found, took = answers[contender.name], seconds[contender.name]
         if contender.exact:
-            for query, found, wanted in zip(queries, own, expected):
-                mismatches.check(f"{contender.name}, {len(vectors)} rows, k={k}", vectors, query, found, wanted)
+            mismatches.check(f"{contender.name}, {len(vectors)} rows, k={k} {contender.where}", vectors, queries, found, expected)
         median = statistics.median(took)
         results.append({"contender": contender.name, "median_ms": median * 1e3, "p95_ms": quantile(took, 0.95) * 1e3, "ratio": median / base,
-                        "recall": 1.0 if contender.exact else statistics.mean(map(recall, own, expected)),
-                        "returned": min(map(len, own))})
+                        "recall": statistics.mean(map(recall, found, expected)), "returned": statistics.mean(map(len, found)),
+                        "fewest": min(map(len, found))})
     return results
 
 
