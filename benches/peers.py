@@ -39,14 +39,13 @@ RESULTS = {}
 def keep(part, label, results):
     """Prints them as a table and keeps them for the files."""
     print_table(f"{part}: {' | '.join(map(str, label.values()))}   [{time.perf_counter() - STARTED:.0f} s]", results)
-    rounded = [{k: float(f"{v:.5g}") if isinstance(v, float) else v for k, v in result.items()} for result in results]
-    RESULTS.setdefault(part, []).append({**label, "results": rounded})
+    RESULTS.setdefault(part, []).extend({**label, **{k: float(f"{v:.4g}") if isinstance(v, float) else v for k, v in r.items()}} for r in results)
 
 
-def flat(groups):
-    """A line for each result."""
-    labels = [({k: v for k, v in group.items() if k != "results"}, group["results"]) for group in groups]
-    return [{**label, **result} for label, results in labels for result in results]
+def compact(results):
+    """For JSON: names of the fields once, not in every result."""
+    fields = list(dict.fromkeys(field for result in results for field in result))
+    return {"fields": fields, "results": [[result.get(field) for field in fields] for result in results]}
 
 
 def connect():
@@ -142,11 +141,11 @@ def main(directory):
     if FULL:
         name, vectors, queries = next(data_sets(MOST * ROWS, QUERIES))
         bench_set(name, vectors, queries, False, have_pgvector, mismatches)
-    for part, groups in RESULTS.items():
-        write_csv(f"{directory}/peers-{part}.csv", flat(groups))
+    for part, results in RESULTS.items():
+        write_csv(f"{directory}/peers-{part}.csv", results)
     with open(f"{directory}/peers.json", "w") as file:
-        json.dump({"conditions": told, "wrong answers": mismatches.count, "results": RESULTS}, file)
-    plots.draw(flat(RESULTS["search"]), flat(RESULTS["build"]), directory)
+        json.dump({"conditions": told, "wrong answers": mismatches.count, **{part: compact(results) for part, results in RESULTS.items()}}, file)
+    plots.draw(RESULTS["search"], RESULTS["build"], directory)
     if mismatches.count:
         raise SystemExit(f"ERROR: {mismatches.count} answers of exact contenders are not the index's")
     print(f"\nAll answers of exact contenders agree.   [{time.perf_counter() - STARTED:.0f} s]")

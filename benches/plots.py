@@ -23,21 +23,18 @@ def draw(search, build, directory):
         print("without plots: matplotlib is not installed")
         return
     hard = [r for r in search if r["queries"] == "hard" and r["k"] == 10]
-    dimensions = sorted({r["dimensions"] for r in hard})
-    save(latency_by_rows, hard, [d for d in dimensions if len({r["rows"] for r in hard if r["dimensions"] == d}) > 1], f"{directory}/peers-rows.svg")
-    save(latency_by_recall, hard, dimensions, f"{directory}/peers-recall.svg")
-    save(bars("seconds", "seconds"), [r for r in build if "seconds" in r], dimensions, f"{directory}/peers-build.svg")
-    save(bars("MiB", "MiB"), [r for r in build if "MiB" in r], dimensions, f"{directory}/peers-size.svg")
+    for dim in sorted({r["dimensions"] for r in hard}):
+        searched, built = ([r for r in results if r["dimensions"] == dim] for results in (hard, build))
+        if len({r["rows"] for r in searched}) > 1:
+            save(latency_by_rows, searched, f"{directory}/peers-rows-{dim}.svg")
+        save(latency_by_recall, searched, f"{directory}/peers-recall-{dim}.svg")
+        save(bars("seconds"), [r for r in built if "seconds" in r], f"{directory}/peers-build-{dim}.svg")
+        save(bars("MiB"), [r for r in built if "MiB" in r], f"{directory}/peers-size-{dim}.svg")
 
 
-def save(plot, results, dimensions, path):
-    """One plot beside the other for every number of dimensions."""
-    if not dimensions:
-        return
-    figure, axes = pyplot.subplots(1, len(dimensions), figsize=(5.5 * len(dimensions), 4), squeeze=False, layout="constrained")
-    for axis, dim in zip(axes[0], dimensions):
-        some = [r for r in results if r["dimensions"] == dim]
-        plot(axis, some)
+def save(plot, results, path):
+    figure, axis = pyplot.subplots(figsize=(6, 4), layout="constrained")
+    plot(axis, results)
     figure.savefig(path, metadata={"Date": None})
     pyplot.close(figure)
 
@@ -73,12 +70,12 @@ def latency_by_recall(axis, results):
     axis.legend(fontsize=6)
 
 
-def bars(value, unit):
+def bars(value):
     def plot(axis, results):
         results, title = most(results)
         names = [r["what"] for r in results]
         drawn = axis.barh(names, [r[value] for r in results], color=[colour(n.split(", ")[1]) if ", pgvector" in n else colour("vera_vec") for n in names])
         axis.bar_label(drawn, fmt="%.3g", fontsize=7, padding=2)
         axis.invert_yaxis()
-        axis.set(xlabel=unit, title=title)
+        axis.set(xlabel=value, title=title)
     return plot
