@@ -47,11 +47,15 @@ def most(results):
 
 
 def latency_by_rows(axis, results):
-    for name in dict.fromkeys(r["contender"] for r in results):
+    """Without parallel scans, which are for the tables."""
+    for name in dict.fromkeys(r["contender"] for r in results if "parallel" not in r["contender"]):
         points = sorted((r["rows"], r["median_ms"]) for r in results if r["contender"] == name)
-        axis.plot(*zip(*points), marker="o", markersize=3, label=name, color=colour(name), linestyle="--" if "parallel" in name or "ef=" in name else "-")
+        # HNSW's lines differ in strength, by their ef.
+        strength = 0.3 + int(name.split("=")[1]) / 600 if "ef=" in name else 1
+        axis.plot(*zip(*points), marker="o", markersize=3, label=name, color=colour(name), alpha=strength, linestyle="--" if "scan" in name else "-",
+                  linewidth=2.5 if name == "vera_vec index" else 1.2)
     axis.set(xscale="log", yscale="log", xlabel="rows", ylabel="median ms, k = 10", title=most(results)[1])
-    axis.legend(fontsize=6)
+    axis.legend(fontsize=6, loc="upper left")
 
 
 def latency_by_recall(axis, results):
