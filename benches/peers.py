@@ -1,6 +1,6 @@
 """vera_vec beside its peers: pgvector (exact, and HNSW) on the same server; faiss, numpy and usearch in this process, one thread each.
 
-Quick, within ten minutes: 384 and 1,536 dimensions, BENCH_ROWS rows; filters, smaller tables and HNSW's VACUUM only of the first set.
+Quick, within ten minutes: 384 and 1,536 dimensions, BENCH_ROWS rows; filters and smaller tables only of the first set, VACUUM of HNSW (minutes) only of those.
 BENCH_FULL=1, hours: 128 and 768 too, ten times the rows of the first set, more queries, everything for every set. Dimensions that no
 data set has are generated, and called so. Every exact contender's answers are compared with the index's: a mismatch
 is an error, and the exit status; times never are. Usage: peers.py DIRECTORY, with the environment of a server whose database
@@ -66,8 +66,8 @@ def conditions(connection, have_pgvector):
             **versions(), "python": platform.python_version(), "settings": ", ".join(f"{s} = {show(s)}" for s in settings),
             "mode": "full" if FULL else "quick", "queries": f"{QUERIES} of each kind; cosine distance; hard: texts of other kinds, kept back, or drawn like the rows;"
             " easy: rows, moved by a tenth of their length",
-            "threads": "in-process contenders 1, serial scans 1, parallel scans 1 and 2 workers", "caches": "warm, contenders taking turns query by"
-            " query (so each finds the others' memory in cache); prepared statements; the client on the same machine"}
+            "threads": "in-process contenders 1, serial scans 1, parallel scans at most 3", "caches": "warm, contenders taking turns query by"
+            " query (so each finds the others' memory in the CPU's caches), throughput alone; prepared statements; the client on the same machine"}
 
 
 def sets():
@@ -99,6 +99,7 @@ def bench_set(name, vectors, queries, first, have_pgvector, mismatches):
     hnsw = have_pgvector and dim <= PGVECTOR_DIMENSIONS
     if have_pgvector and not hnsw:
         print(f"\n{dim} dimensions: without HNSW and PLAIN, which pgvector has up to {PGVECTOR_DIMENSIONS}")
+    both = ["ours", "theirs"] if hnsw else ["ours"]
     kinds = [("hard", 10), ("hard", 100), ("easy", 10)] + ([("easy", 100)] if FULL else [])
     small = [ROWS // share for share in SHARES] if first or FULL and len(vectors) == ROWS else []
     for rows in [*small, len(vectors)]:
@@ -108,6 +109,9 @@ def bench_set(name, vectors, queries, first, have_pgvector, mismatches):
             connection.execute("DROP TABLE IF EXISTS ours, theirs, plain")
             keep("build", label, tables.build(connection, some, have_pgvector))
         bench_search(label, some, queries, have_pgvector, mismatches, kinds if rows == len(vectors) else kinds[:1])
+        if rows < len(vectors):
+            with connect() as connection:
+                keep("vacuum", label, upkeep.bench_vacuum(connection, both))
     if len(vectors) > ROWS:
         return
     # All rows are there: what else there is to do with them.
@@ -117,10 +121,9 @@ def bench_set(name, vectors, queries, first, have_pgvector, mismatches):
         if first or FULL:
             keep("filters", label, filters.bench(connection, vectors, queries, hnsw, mismatches))
     keep("restart", label, upkeep.bench_restart(restarted, queries[0]))
-    both = ["ours", "theirs"] if hnsw else ["ours"]
     with connect() as connection:
         keep("inserts", label, upkeep.bench_inserts(connection, vectors, both, SECONDS))
-        keep("vacuum", label, upkeep.bench_vacuum(connection, both if first or FULL else both[:1]))
+        keep("vacuum", label, upkeep.bench_vacuum(connection, both if FULL else both[:1]))
 
 
 def main(directory):
