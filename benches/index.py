@@ -1,68 +1,29 @@
 """The index veraflat: build, size, search, inserts; beside the sequential scan and, if it is installed, faiss's flat index.
 
 Contenders take turns, so that a machine that slows down slows all of them; every answer of the index is compared with
-the sequential scan's. Data: files of one's own, BENCH_DATA and BENCH_QUERIES (int32 rows, int32 dimensions,
-then float16 or, in .fbin files, float32, little endian), else the demonstration's embeddings; multiplied to BENCH_ROWS by
-mixing (row i + 0.5 * (row j - row k)), and rotated at random beyond 384 dimensions, where data often come sorted by variance.
+the sequential scan's. Data: common.py's.
 Usage: index.py CSV_FILE, with the environment of a server whose database is empty.
 """
 
-import csv
 import os
 import platform
 import statistics
 import sys
-import time
 
 import numpy as np
 import psycopg
 
-import sql
+from common import ROWS, binary, copy, data_sets, literal, timed, wal_position, write_csv
 
 try:
     import faiss
 except ImportError:
     faiss = None
 
-ROWS = int(os.environ.get("BENCH_ROWS", 100_000))
 QUERIES = int(os.environ.get("BENCH_QUERY_COUNT", 25))
 TURNS = int(os.environ.get("BENCH_REPEATS", 5))
 INSERTS = 500
 RESULTS = []
-
-
-def read_vectors(path):
-    rows, dim = np.fromfile(path, dtype="<i4", count=2)
-    kind = "<f4" if path.endswith(".fbin") else "<f2"
-    return np.fromfile(path, dtype=kind, offset=8).reshape(rows, dim).astype(np.float32)
-
-
-def read_queries():
-    if path := os.environ.get("BENCH_QUERIES"):
-        return read_vectors(path)
-    with open("demo/queries.tsv") as file:
-        values = [line.rstrip("\n").rsplit("\t", 1)[1].strip()[1:-1] for line in file]
-    return np.array([np.array(v.split(","), dtype=np.float32) for v in values])
-
-
-def data_sets():
-    """(name, vectors, queries) of each data set."""
-    base, source = sql.load_embeddings()
-    queries = read_queries()[:QUERIES]
-    if os.environ.get("BENCH_DATA"):
-        sets = [(source, sql.multiply(base, ROWS), queries)]
-    else:
-        narrow = sql.multiply(base, ROWS)
-        rng = np.random.default_rng(2)
-        wide = np.hstack([narrow[rng.permutation(ROWS)] for _ in range(4)])
-        wide_queries = np.hstack([queries[rng.permutation(len(queries))] for _ in range(4)])
-        sets = [(source, narrow, queries), (f"{source}, four side by side", wide, wide_queries)]
-    for name, vectors, queries in sets:
-        dim = vectors.shape[1]
-        if dim > 384:
-            rotation, _ = np.linalg.qr(np.random.default_rng(3).standard_normal((dim, dim)))
-            vectors, queries = (np.ascontiguousarray(v @ rotation, dtype=np.float32) for v in (vectors, queries))
-        yield name, vectors, queries
 
 
 def note(what, value, unit, compared=""):
@@ -70,23 +31,9 @@ def note(what, value, unit, compared=""):
     print(f"{what:70} {value:12.4g} {unit:8} {compared}", flush=True)
 
 
-def literal(vector):
-    return "[" + ",".join(map(repr, vector.tolist())) + "]"
-
-
-def timed(run):
-    started = time.perf_counter()
-    result = run()
-    return time.perf_counter() - started, result
-
-
-def wal_position(connection):
-    return connection.execute("SELECT pg_current_wal_insert_lsn() - '0/0'").fetchone()[0]
-
-
 def bench_build(connection, label, vectors):
     rows, dim = vectors.shape
-    copied = sql.copy(connection, "items", f"id int, embedding veravec({dim})", sql.binary(vectors), "(FORMAT binary)")
+    copied = copy(connection, "items", f"id int, embedding veravec({dim})", binary(vectors), "(FORMAT binary)")
     connection.execute("VACUUM ANALYZE items")
     connection.execute("CHECKPOINT")
     built, _ = timed(lambda: connection.execute("CREATE INDEX items_index ON items USING veraflat (embedding)"))
@@ -181,17 +128,14 @@ def main(csv_file):
     server, level = connection.execute("SELECT split_part(version(), ' on ', 1), vera_vec_simd_level()").fetchone()
     print(f"Conditions: {server}, vera_vec at {level}, faiss {faiss and faiss.__version__}; {os.cpu_count()} cores, {platform.machine()};"
           " warm; one client; prepared statements; medians; hard queries: sentences, not rows of the table.\n")
-    for name, vectors, queries in data_sets():
+    for name, vectors, queries in data_sets(ROWS, QUERIES):
         label = "{} x {}".format(*vectors.shape)
         print(f"{label}: {name}, {len(queries)} queries")
         bench_build(connection, label, vectors)
         bench_search(connection, label, vectors, queries)
         bench_insert(connection, label, vectors)
         connection.execute("DROP TABLE items")
-    with open(csv_file, "w", newline="") as file:
-        writer = csv.DictWriter(file, RESULTS[0].keys())
-        writer.writeheader()
-        writer.writerows(RESULTS)
+    write_csv(csv_file, RESULTS)
 
 
 if __name__ == "__main__":

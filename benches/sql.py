@@ -1,70 +1,23 @@
 """Exact search and COPY through SQL, beside pgvector on the same server if it has it.
 
 Contenders take turns, so that a machine that slows down slows all of them; figures are medians, with the least and
-the most. Data: the demonstration's embeddings, multiplied by mixing (row i + 0.5 * (row j - row k)), or a file of
-one's own, BENCH_DATA (int32 rows, int32 dimensions, then float16 values, little endian). 1,536 dimensions are made of
-four rows of 384. Usage: sql.py CSV_FILE, with the environment of a server whose database is empty.
+the most. Data: common.py's, of which the first file; 1,536 dimensions are made of four rows of 384.
+Usage: sql.py CSV_FILE, with the environment of a server whose database is empty.
 """
 
-import csv
-import gzip
-import io
 import os
 import platform
 import statistics
-import struct
 import sys
 import time
 
 import numpy as np
 import psycopg
 
-ROWS = int(os.environ.get("BENCH_ROWS", 100_000))
+from common import ROWS, binary, copy, literal, load_embeddings, multiply, text, write_csv
+
 REPEATS = int(os.environ.get("BENCH_REPEATS", 11))
 RESULTS = []
-
-
-def load_embeddings():
-    if path := os.environ.get("BENCH_DATA"):
-        rows, dim = np.fromfile(path, dtype="<i4", count=2)
-        return np.fromfile(path, dtype="<f2", offset=8).reshape(rows, dim).astype(np.float32), path
-    with gzip.open("demo/documents.tsv.gz", "rt") as file:
-        values = [line.rsplit("\t", 1)[1].strip()[1:-1] for line in file]
-    return np.array([np.array(v.split(","), dtype=np.float32) for v in values]), "demo/documents.tsv.gz, mixed"
-
-
-def multiply(base, rows):
-    rng = np.random.default_rng(1)
-    pick = [rng.integers(0, len(base), rows) for _ in range(3)]
-    mixed = base[pick[0]] + 0.5 * (base[pick[1]] - base[pick[2]])
-    mixed[: min(len(base), rows)] = base[:rows]
-    return mixed.astype(np.float32)
-
-
-def binary(vectors):
-    """COPY's binary form of (int4, vector)."""
-    rows, dim = vectors.shape
-    record = np.zeros(rows, dtype=[("fields", ">i2"), ("l1", ">i4"), ("id", ">i4"), ("l2", ">i4"), ("dim", ">u2"),
-                                   ("unused", ">u2"), ("x", ">f4", (dim,))])
-    record["fields"], record["l1"], record["id"], record["l2"], record["dim"] = 2, 4, np.arange(rows), 4 + 4 * dim, dim
-    record["x"] = vectors
-    return b"PGCOPY\n\xff\r\n\0" + struct.pack(">ii", 0, 0) + record.tobytes() + struct.pack(">h", -1)
-
-
-def text(vectors, brackets):
-    out = io.StringIO()
-    for i, row in enumerate(vectors):
-        out.write(f"{i}\t{brackets[0]}{','.join(map(repr, row.tolist()))}{brackets[1]}\n")
-    return out.getvalue().encode()
-
-
-def copy(connection, table, columns, data, options=""):
-    connection.execute(f"DROP TABLE IF EXISTS {table}")
-    connection.execute(f"CREATE TABLE {table} ({columns})")
-    started = time.perf_counter()
-    with connection.cursor().copy(f"COPY {table} FROM STDIN {options}") as stream:
-        stream.write(data)
-    return time.perf_counter() - started
 
 
 def race(what, contenders, repeats=REPEATS, reference=None):
@@ -136,15 +89,12 @@ def main(csv_file):
             copy(connection, f"{t}_{dim}", f"id int, embedding {t}({dim})", message, "(FORMAT binary)")
             connection.execute(f"VACUUM ANALYZE {t}_{dim}")
         del message
-        query = "[" + ",".join(map(repr, (vectors[7] * 0.7 + vectors[11] * 0.3).tolist())) + "]"
+        query = literal(vectors[7] * 0.7 + vectors[11] * 0.3)
         for operator, metric in (("<=>", "cosine"), ("<->", "L2"), ("<#>", "inner product")):
             for workers, how in ((0, "serial"), (2, "2 workers")):
                 race(f"{ROWS} x {dim}, top 10 {metric}, {how}",
                      {t: searcher(connection, f"{t}_{dim}", operator, t, query, workers) for t in reversed(types)})
-    with open(csv_file, "w", newline="") as file:
-        writer = csv.DictWriter(file, RESULTS[0].keys())
-        writer.writeheader()
-        writer.writerows(RESULTS)
+    write_csv(csv_file, RESULTS)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# make bench: kernels, then SQL beside pgvector on one server; prints tables, writes them to benches/results.
-# BENCH_ROWS=20000 for a shorter run; BENCH_DATA=file.f16bin for data of one's own; BENCH_KERNELS=0 and BENCH_SQL=0 leave out
-# what comes before the index (benches/README.md).
+# make bench: kernels, SQL, the index, and its peers on one server; prints tables, writes them to benches/results.
+# BENCH_ROWS=20000 for a shorter run, BENCH_FULL=1 for a long one; BENCH_DATA=file.f16bin for data of one's own;
+# BENCH_KERNELS=0, BENCH_SQL=0, BENCH_INDEX=0, BENCH_PEERS=0 leave a part out (benches/README.md).
 source "$(dirname "$0")/common.sh"
 source "$ROOT/scripts/tools.sh"
 source "$ROOT/scripts/postgres.sh"
@@ -28,12 +28,21 @@ pgrx_configure_all
 log "building for PostgreSQL $major"
 cargo pgrx install --release --no-default-features --features "pg$major" --pg-config "$(pg_config_path "$major")" >"$CACHE/bench.log" 2>&1 ||
     { tail -50 "$CACHE/bench.log"; die "the build failed"; }
-log "SQL"
-server_start "$(pg_config_path "$major")" "shared_buffers = 4GB" "max_wal_size = 16GB" "work_mem = 64MB" "jit = off"
 cd "$ROOT"
-[ "${BENCH_SQL:-1}" != 1 ] || "$PYTHON" benches/sql.py benches/results/sql.csv
-server_stop
-log "the index"
-"$PYTHON" -m pip install --quiet --disable-pip-version-check -r benches/requirements.txt || echo "without faiss, which can't be had"
-server_start "$(pg_config_path "$major")" "shared_buffers = 4GB" "max_wal_size = 16GB" "work_mem = 64MB" "maintenance_work_mem = 256MB" "jit = off"
-"$PYTHON" benches/index.py benches/results/index.csv
+# One by one, because the benchmarks can do without each of them.
+xargs -n 1 "$PYTHON" -m pip install --quiet --disable-pip-version-check <benches/requirements.txt ||
+    echo "not all of benches/requirements.txt can be had"
+
+# part NAME FILE RESULT [SETTING...]: runs benches/FILE on a server of its own
+part() {
+    local name=$1 file=$2 result=$3; shift 3
+    log "$name"
+    server_start "$(pg_config_path "$major")" "shared_buffers = 4GB" "max_wal_size = 16GB" "work_mem = 64MB" "jit = off" "$@"
+    BENCH_RESTART="$(server_restart_command)" "$PYTHON" "benches/$file" "$result"
+    server_stop
+}
+[ "${BENCH_SQL:-1}" != 1 ] || part SQL sql.py benches/results/sql.csv
+[ "${BENCH_INDEX:-1}" != 1 ] || part "the index" index.py benches/results/index.csv "maintenance_work_mem = 256MB"
+# numpy is to have one thread, like everybody in that race; and no VACUUM but those that it measures is to run.
+export OPENBLAS_NUM_THREADS=1
+[ "${BENCH_PEERS:-1}" != 1 ] || part "its peers" peers.py benches/results "maintenance_work_mem = 256MB" "autovacuum = off"

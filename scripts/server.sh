@@ -1,7 +1,7 @@
 # A private PostgreSQL server: own data directory, own socket directory, no TCP port. Sourced after postgres.sh.
 #
 # server_start PG_CONFIG [SETTING...] sets BIN, PGHOST, PGPORT, PGUSER and PGDATABASE for psql and others;
-# server_stop ends it and removes its files. A script that starts one should `trap server_stop EXIT`.
+# server_stop ends it and removes its files; server_restart_command prints what restarts it. A script that starts one should `trap server_stop EXIT`.
 
 SERVER_DIR=
 
@@ -31,4 +31,9 @@ server_stop() {
     (cd / && as_server_user "$BIN/pg_ctl" --pgdata="$SERVER_DIR/data" --wait --silent --mode=immediate stop) >/dev/null 2>&1 || true
     rm -rf "$SERVER_DIR"
     SERVER_DIR=
+}
+
+server_restart_command() {
+    [ "$(id -u)" != 0 ] || printf 'setpriv --reuid %q --regid %q --init-groups ' "$SERVER_USER" "$SERVER_USER"
+    printf '%q --pgdata=%q --log=%q --wait --silent --mode=fast restart\n' "$BIN/pg_ctl" "$SERVER_DIR/data" "$SERVER_DIR/log"
 }
