@@ -114,17 +114,37 @@ def read_while_replaying(checks, standby, rng, seconds):
     """Asks the standby by both plans, each time in one snapshot. Returns how often."""
     deadline = time.monotonic() + seconds
     asked = 0
-    with standby.connect() as reader:
+    with standby.connect() as reader, standby.connect() as watcher:
         while time.monotonic() < deadline and not reader.closed:
             for table, operators in OPERATORS.items():
                 vectors = [random_vector(rng), None]
+                before = valid_indexes(watcher)
                 difference = same_answers(reader, table, vectors, operators, must_use=False)
                 if difference and " 55P03 " in difference:
                     continue  # waited too long for the replay of a REINDEX or TRUNCATE, which asks later find done
-                checks.check(f"{table} on the standby", difference)
+                checks.check(f"{table} on the standby", unless_new_index(watcher, before, difference))
                 asked += 1
-            checks.check("a snapshot of some age on the standby", aged_snapshot(reader, rng))
+            before = valid_indexes(watcher)
+            difference = aged_snapshot(reader, rng)
+            checks.check("a snapshot of some age on the standby", unless_new_index(watcher, before, difference))
     return asked
+
+
+def valid_indexes(watcher):
+    return watcher.execute("SELECT indexrelid, pg_relation_filenode(indexrelid) FROM pg_index"
+                           " WHERE indisvalid ORDER BY 1").fetchall()
+
+
+def unless_new_index(watcher, before, difference):
+    """The difference, but None if an index became valid since `before`.
+
+    PostgreSQL has a new index wait for the snapshots on its own server that are older than the index, not for those on
+    a standby: one that still sees rows deleted before the index was made misses them there, a btree's as well.
+    """
+    if difference and valid_indexes(watcher) != before:
+        print(f"passed over, for an index was made meanwhile: {difference}")
+        return None
+    return difference
 
 
 def aged_snapshot(reader, rng):
