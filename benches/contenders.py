@@ -32,6 +32,8 @@ class Sql:
     def __init__(self, name, table, settings="", exact=True, where="", plan=""):
         self.name, self.table, self.settings, self.exact, self.where, self.plan = name, table, settings, exact, where, plan
         self.type = "veravec" if table == "ours" else "vector"
+        # Computes every distance, so it takes as long for any query and k.
+        self.scans = plan == "Seq Scan"
 
     def open(self):
         self.connection = psycopg.connect("", autocommit=True)
@@ -68,7 +70,7 @@ class Sql:
 class InProcess:
     """Arrays in this process, and a function of them; nothing to open."""
 
-    exact, where = True, ""
+    exact, where, scans = True, "", True
 
     def __init__(self, name, search):
         self.name, self.search = name, search
