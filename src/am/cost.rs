@@ -2,6 +2,8 @@
 
 use pgrx::{pg_guard, pg_sys};
 
+use crate::types::expected_dim;
+
 /// Cost of bounding a row that its page has not paid for, in units of `cpu_operator_cost`: a few nanoseconds.
 const BOUND: f64 = 0.2;
 /// Scan pages' share of the file; fine pages are the rest.
@@ -9,10 +11,11 @@ const SCAN_PAGES: f64 = 0.53;
 /// Cost of a scan page, in units of `seq_page_cost`, which for a table includes much that is not done here: a third of what
 /// a page of a table with its tuples takes from memory.
 const SCAN_PAGE: f64 = 0.3;
-/// Cost of giving a row, in units of `cpu_operator_cost`: refining some others, fetching the row, and its distance. Far down
-/// the order seven rows are refined for one that is given. A compromise: measured against sequential scans it is twice
-/// as much where rows lie in the table's pages, and less where they are in TOAST, whose pages are not counted there.
-const RETURN: f64 = 2400.0;
+/// Cost of giving a row, in units of `cpu_operator_cost`: far down the order seven rows are refined for each, and then it is
+/// fetched and its distance computed.
+const RETURN: f64 = 400.0;
+/// The same for each dimension.
+const RETURN_DIMENSION: f64 = 0.5;
 
 /// Cost of a scan that should never be chosen.
 const NEVER: f64 = 1e20;
@@ -20,14 +23,15 @@ const NEVER: f64 = 1e20;
 /// Estimates a scan: the coarse pass has to be over before there is a first row, then rows cost the same each.
 ///
 /// * start-up: every scan page is read in order, and every row bounded
-/// * each row: its share of refinement, fetching it once more, and the operator.
+/// * each row: its share of refinement, fetching it once more, and the operator; and what the core forgets of its page.
 ///
-/// The core adds fetching rows from the table, which it takes to be in no order (correlation 0), and takes a LIMIT's
-/// share of everything after start-up. So without a LIMIT a large table is cheaper to scan and sort.
+/// The core adds the table's pages, as if all rows were wanted, in no order (correlation 0), and takes a LIMIT's share of
+/// everything after start-up. All rows together find most pages in cache, and the few that a LIMIT takes do not.
+/// Without a LIMIT a large table is cheaper to scan and sort.
 #[pg_guard]
 #[allow(clippy::too_many_arguments)] // PostgreSQL's
 pub(super) unsafe extern "C-unwind" fn amcostestimate(
-    _root: *mut pg_sys::PlannerInfo,
+    root: *mut pg_sys::PlannerInfo,
     path: *mut pg_sys::IndexPath,
     _loop_count: f64,
     startup_cost: *mut pg_sys::Cost,
@@ -49,7 +53,8 @@ pub(super) unsafe extern "C-unwind" fn amcostestimate(
                 std::ptr::null_mut(),
                 &mut seq_page_cost,
             );
-            Some(scan_cost((*info).tuples, f64::from((*info).pages), seq_page_cost))
+            let (start, each) = scan_cost(info, seq_page_cost);
+            Some((start, each + forgotten_page_cost(root, path)))
         };
         #[cfg(feature = "pg18")]
         if costs.is_none() {
@@ -66,8 +71,42 @@ pub(super) unsafe extern "C-unwind" fn amcostestimate(
 }
 
 /// Cost before the first row, and of each row.
-fn scan_cost(rows: f64, pages: f64, seq_page_cost: f64) -> (f64, f64) {
-    // SAFETY: a setting of PostgreSQL's.
-    let operator = unsafe { pg_sys::cpu_operator_cost };
-    (pages * SCAN_PAGES * SCAN_PAGE * seq_page_cost + rows * BOUND * operator, RETURN * operator)
+///
+/// # Safety
+/// The planner's description of an index of this access method.
+unsafe fn scan_cost(info: *const pg_sys::IndexOptInfo, seq_page_cost: f64) -> (f64, f64) {
+    // SAFETY: the caller's; a setting of PostgreSQL's. The list of columns has their expressions, the vector's first.
+    let (rows, pages, operator, dimensions) = unsafe {
+        let column = (*(*(*info).indextlist).elements).ptr_value.cast::<pg_sys::TargetEntry>();
+        let dimensions = expected_dim(pg_sys::exprTypmod((*column).expr.cast())).unwrap_or(0);
+        ((*info).tuples, f64::from((*info).pages), pg_sys::cpu_operator_cost, dimensions)
+    };
+    #[allow(clippy::cast_precision_loss)] // at most 16,000
+    let each = RETURN + RETURN_DIMENSION * dimensions as f64;
+    (pages * SCAN_PAGES * SCAN_PAGE * seq_page_cost + rows * BOUND * operator, each * operator)
+}
+
+/// Cost of the pages of the rows that are likely to be given, beyond the share that the core takes of all rows' pages, for
+/// each of them.
+///
+/// # Safety
+/// The planner's, of one of its relations.
+unsafe fn forgotten_page_cost(root: *mut pg_sys::PlannerInfo, path: *const pg_sys::IndexPath) -> f64 {
+    // SAFETY: the caller's.
+    unsafe {
+        let (table, info) = (&*(*path).path.parent, &*(*path).indexinfo);
+        let limit = (*root).limit_tuples;
+        if limit < 0.0 || info.tuples < 1.0 {
+            return 0.0;
+        }
+        // To find as many as the LIMIT wants, those that the query's other conditions drop are given too.
+        let passing = (table.rows / table.tuples.max(1.0)).clamp(1.0 / info.tuples, 1.0);
+        let given = (limit / passing).clamp(1.0, info.tuples);
+        let mut random_page_cost = 0.0;
+        pg_sys::get_tablespace_page_costs(table.reltablespace, &mut random_page_cost, std::ptr::null_mut());
+        let pages_of =
+            |rows: f64| pg_sys::index_pages_fetched(rows, table.pages, f64::from(info.pages), root);
+        let share = pages_of(info.tuples) / info.tuples;
+        (pages_of(given) / given - share).max(0.0) * random_page_cost
+    }
 }

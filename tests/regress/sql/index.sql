@@ -51,12 +51,13 @@ SELECT plan_has('SELECT id FROM items ORDER BY embedding <-> ''[1,2,3]'' LIMIT 5
     plan_has('SELECT id FROM items ORDER BY embedding <#> ''[1,2,3]'' LIMIT 5', 'Index Scan using items_index') AS inner_product,
     plan_has('SELECT id FROM items ORDER BY embedding <=> ''[1,2,3]'' LIMIT 5', 'Index Scan using items_index') AS cosine,
     plan_has('SELECT id FROM items ORDER BY embedding <+> ''[1,2,3]'' LIMIT 5', 'Index Scan using items_l1') AS l1,
-    plan_has('SELECT id FROM items WHERE tenant = 7 ORDER BY embedding <=> ''[1,2,3]'' LIMIT 5', 'Index Scan using items_index') AS filtered;
+    plan_has('SELECT id FROM items WHERE tenant <> 7 ORDER BY embedding <=> ''[1,2,3]'' LIMIT 5', 'Index Scan using items_index') AS filtered;
 -- … and not without a limit, for the other direction, for an order that is none of its own, for a small table, and not where another index
 -- leaves few rows.
 SELECT plan_has('SELECT id FROM items ORDER BY embedding <-> ''[1,2,3]''', 'items_index') AS all_rows,
     plan_has('SELECT id FROM items ORDER BY embedding <-> ''[1,2,3]'' DESC LIMIT 5', 'items_index') AS descending,
     plan_has('SELECT id FROM items ORDER BY embedding LIMIT 5', 'items_index') AS other_order,
+    plan_has('SELECT id FROM items WHERE id % 1000 = 7 AND tenant = 7 ORDER BY embedding <-> ''[1,2,3]'' LIMIT 5', 'items_index') AS most_dropped,
     plan_has('SELECT id FROM items WHERE id = 7 ORDER BY embedding <-> ''[1,2,3]'' LIMIT 5', 'items_index') AS selective,
     plan_has('SELECT count(*) FROM items', 'items_index') AS counted;
 CREATE TABLE tiny (embedding veravec(3));
