@@ -12,9 +12,11 @@ use pgrx::prelude::*;
 
 mod am;
 mod error;
+mod filter_first;
 mod operators;
 mod planner;
 mod postgres;
+mod settings;
 mod storage;
 mod types;
 
@@ -32,6 +34,8 @@ const VERSION: &std::ffi::CStr =
 #[pg_guard]
 pub extern "C-unwind" fn _PG_init() {
     error::keep_backtraces_from_users();
+    settings::define();
+    filter_first::install();
 }
 
 extension_sql_file!("../sql/type.sql", name = "type", bootstrap);

@@ -94,19 +94,62 @@ unsafe fn scan_cost(info: *const pg_sys::IndexOptInfo, seq_page_cost: f64) -> (f
 unsafe fn forgotten_page_cost(root: *mut pg_sys::PlannerInfo, path: *const pg_sys::IndexPath) -> f64 {
     // SAFETY: the caller's.
     unsafe {
-        let (table, info) = (&*(*path).path.parent, &*(*path).indexinfo);
-        let limit = (*root).limit_tuples;
-        if limit < 0.0 || info.tuples < 1.0 {
+        let all = (*(*path).indexinfo).tuples.max(1.0);
+        if (*root).limit_tuples < 0.0 {
             return 0.0;
         }
-        // To find as many as the LIMIT wants, those that the query's other conditions drop are given too.
-        let passing = (table.rows / table.tuples.max(1.0)).clamp(1.0 / info.tuples, 1.0);
-        let given = (limit / passing).clamp(1.0, info.tuples);
+        (page_cost(root, path, likely_given(root, path, all)) - page_cost(root, path, all)).max(0.0)
+    }
+}
+
+/// How many rows are likely to be given of some: as many as a LIMIT wants, and those that the query's conditions drop before.
+///
+/// # Safety
+/// The planner's, of one of its relations.
+unsafe fn likely_given(root: *mut pg_sys::PlannerInfo, path: *const pg_sys::IndexPath, some: f64) -> f64 {
+    // SAFETY: the caller's.
+    unsafe {
+        let limit = (*root).limit_tuples;
+        if limit < 0.0 {
+            return some;
+        }
+        let passing = ((*(*path).path.parent).rows / some).clamp(1.0 / some, 1.0);
+        (limit / passing).clamp(1.0, some)
+    }
+}
+
+/// Cost of the table's page of each of some rows in no order.
+///
+/// # Safety
+/// The planner's, of one of its relations.
+unsafe fn page_cost(root: *mut pg_sys::PlannerInfo, path: *const pg_sys::IndexPath, rows: f64) -> f64 {
+    // SAFETY: the caller's.
+    unsafe {
+        let (table, info) = (&*(*path).path.parent, &*(*path).indexinfo);
         let mut random_page_cost = 0.0;
         pg_sys::get_tablespace_page_costs(table.reltablespace, &mut random_page_cost, std::ptr::null_mut());
-        let pages_of =
-            |rows: f64| pg_sys::index_pages_fetched(rows, table.pages, f64::from(info.pages), root);
-        let share = pages_of(info.tuples) / info.tuples;
-        (pages_of(given) / given - share).max(0.0) * random_page_cost
+        let pages = pg_sys::index_pages_fetched(rows, table.pages, f64::from(info.pages), root);
+        pages * random_page_cost / rows
+    }
+}
+
+/// Cost before the first row, and of each row, if only `found` rows are ranked.
+///
+/// # Safety
+/// The planner's, of one of its relations and its scan by an index of this access method.
+pub(crate) unsafe fn of_some_rows(
+    root: *mut pg_sys::PlannerInfo,
+    path: *const pg_sys::IndexPath,
+    found: f64,
+) -> (f64, f64) {
+    // SAFETY: the caller's.
+    unsafe {
+        let info = (*path).indexinfo;
+        let mut seq_page_cost = 0.0;
+        pg_sys::get_tablespace_page_costs((*info).reltablespace, std::ptr::null_mut(), &mut seq_page_cost);
+        let (start, each) = scan_cost(info, seq_page_cost);
+        let table = &*(*path).path.parent;
+        let conditions = table.baserestrictcost.per_tuple + pg_sys::cpu_tuple_cost;
+        (start, each + page_cost(root, path, likely_given(root, path, found)) + conditions)
     }
 }

@@ -6,6 +6,7 @@ use pgrx::pg_sys;
 use vera_vec_core::page::Tid;
 use vera_vec_core::ranking::{Place, Ranked};
 
+use super::source::Fetch;
 use super::value;
 
 /// What fetching needs; lies in the memory context of the scan, which frees it.
@@ -54,8 +55,31 @@ impl Heap {
         }
     }
 
+    /// Gives back what is pinned.
+    pub(super) fn release(&mut self) {
+        // SAFETY: made in `new`.
+        unsafe {
+            pg_sys::ExecClearTuple(self.slot);
+            pg_sys::table_index_fetch_reset(self.fetch);
+        }
+    }
+
+    /// Gives back everything; the last call.
+    pub(super) fn end(self) {
+        // SAFETY: made in `new`, and not used any more.
+        unsafe {
+            pg_sys::ExecDropSingleTupleTableSlot(self.slot);
+            pg_sys::table_index_fetch_end(self.fetch);
+            if !self.executor.is_null() {
+                pg_sys::FreeExecutorState(self.executor);
+            }
+        }
+    }
+}
+
+impl Fetch for Heap {
     /// The row's distances by the operators of the scan; None if its snapshot does not see it.
-    pub(super) fn fetch(&mut self, tid: Tid) -> Option<Ranked> {
+    fn fetch(&mut self, tid: Tid) -> Option<Ranked> {
         let mut pointer = value::item_pointer(tid);
         let (mut call_again, mut all_dead) = (false, false);
         // SAFETY: all of it was made for the scan's table in `new`. The value is what the index has, and the operators
@@ -96,27 +120,6 @@ impl Heap {
             pg_sys::MemoryContextSwitchTo(caller);
             pg_sys::MemoryContextReset(self.row_context);
             Some(Ranked { first, rest, tid })
-        }
-    }
-
-    /// Gives back what is pinned.
-    pub(super) fn release(&mut self) {
-        // SAFETY: made in `new`.
-        unsafe {
-            pg_sys::ExecClearTuple(self.slot);
-            pg_sys::table_index_fetch_reset(self.fetch);
-        }
-    }
-
-    /// Gives back everything; the last call.
-    pub(super) fn end(self) {
-        // SAFETY: made in `new`, and not used any more.
-        unsafe {
-            pg_sys::ExecDropSingleTupleTableSlot(self.slot);
-            pg_sys::table_index_fetch_end(self.fetch);
-            if !self.executor.is_null() {
-                pg_sys::FreeExecutorState(self.executor);
-            }
         }
     }
 }

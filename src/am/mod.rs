@@ -4,15 +4,16 @@
 //! has to do.
 
 mod build;
-mod cost;
+pub(crate) mod cost;
 mod heap;
 mod insert;
 mod inspect;
 mod options;
 mod scan;
+pub(crate) mod source;
 mod vacuum;
 mod validate;
-mod value;
+pub(crate) mod value;
 
 use pgrx::pg_sys;
 use vera_vec_core::Metric;
@@ -21,7 +22,7 @@ use vera_vec_core::Metric;
 const STRATEGIES: [(u16, Metric); 4] =
     [(1, Metric::L2), (2, Metric::NegativeInnerProduct), (3, Metric::Cosine), (4, Metric::L1)];
 
-fn metric_of(strategy: u16) -> Option<Metric> {
+pub(crate) fn metric_of(strategy: u16) -> Option<Metric> {
     STRATEGIES.into_iter().find(|&(number, _)| number == strategy).map(|(_, metric)| metric)
 }
 

@@ -2,16 +2,16 @@
 
 use std::cell::Cell;
 
-use pgrx::{PgSqlErrorCode, check_for_interrupts, pg_guard, pg_sys};
-use vera_vec_core::codes::{Encoder, Query, Refined};
-use vera_vec_core::page::{FinePage, Layout, Meta, Page, PageError, RowPlace, ScanPage, Tid};
-use vera_vec_core::ranking::{Place, Ranked, Ranking, Table};
-use vera_vec_core::search::{Hit, Rows, SearchStats};
+use pgrx::{PgSqlErrorCode, pg_guard, pg_sys};
+use vera_vec_core::codes::{Encoder, Query};
+use vera_vec_core::ranking::Ranking;
+use vera_vec_core::search::SearchStats;
 
 use super::heap::Heap;
+use super::source::{ScannedRows, Source};
 use super::{metric_of, value};
 use crate::error;
-use crate::storage::{Index, PageVisitor, Reader};
+use crate::storage::Index;
 
 /// What a scan keeps between calls: plain memory, no pins, no locks.
 struct Scan {
@@ -122,7 +122,14 @@ pub(super) unsafe extern "C-unwind" fn amgettuple(
     };
     // SAFETY: as above.
     let orders = usize::try_from(unsafe { (*scan).numberOfOrderBys }).unwrap_or(0);
-    let row = ranking.next(&mut Source { index, query, rows, heap: &mut *heap, orders });
+    let row = ranking.next(&mut Source {
+        index,
+        query,
+        rows,
+        wanted: None,
+        table: &mut *heap,
+        has_one_order: orders == 1,
+    });
     heap.release();
     LAST_SCAN.set(ScanStats { search: ranking.stats(), pages_read: rows.pages_read });
     let Some(row) = row else { return false };
@@ -187,204 +194,4 @@ unsafe fn start(scan: pg_sys::IndexScanDesc, index: Index, state: &mut Scan) -> 
     // SAFETY: the caller's; the executor gives a table with its snapshot.
     state.heap.get_or_insert_with(|| unsafe { Heap::new(scan, state.context) });
     Running { query, ranking: Ranking::new(rows.slots(), memory), rows }
-}
-
-/// The rows of an index that a scan looks at: those that were there when it was started.
-#[derive(Debug)]
-struct ScannedRows {
-    layout: Layout,
-    segments: u32,
-    pages_read: u64,
-    /// Room for the keys of a page, and for blocks to visit.
-    keys: Vec<i32>,
-    blocks: Vec<u32>,
-    /// Room for the places of rows that are refined, and for the codes of one.
-    places: Vec<RowPlace>,
-    codes: Vec<u8>,
-}
-
-impl ScannedRows {
-    fn new(meta: &Meta) -> Self {
-        Self {
-            layout: meta.layout,
-            segments: meta.segments,
-            pages_read: 0,
-            keys: Vec::new(),
-            blocks: Vec::new(),
-            places: Vec::new(),
-            codes: Vec::new(),
-        }
-    }
-
-    fn slots(&self) -> u32 {
-        self.layout.ordinal(self.layout.scan_pages(self.segments), 0)
-    }
-
-    /// The block after the last that belongs to these rows.
-    fn end_block(&self) -> u32 {
-        self.layout.segment(self.segments).first_block
-    }
-}
-
-/// Pages that are visited at a time: some tens of microseconds. Across segments, so that the first page of one is fetched
-/// while the last of another is read.
-const RUN: usize = 128;
-
-/// What a ranking sees of them.
-struct Source<'a> {
-    index: Index,
-    query: &'a mut Query,
-    rows: &'a mut ScannedRows,
-    heap: &'a mut Heap,
-    /// Orders of the query.
-    orders: usize,
-}
-
-/// Bounds all rows of each page.
-struct CoarsePass<'a> {
-    layout: &'a Layout,
-    query: &'a mut Query,
-    keys: &'a mut Vec<i32>,
-    sink: &'a mut dyn FnMut(u32, &[i32]),
-    /// The number of the scan page that comes next.
-    page: u32,
-}
-
-impl PageVisitor for CoarsePass<'_> {
-    fn visit(&mut self, _block: u32, page: &Page, next: *const u8) -> Result<(), PageError> {
-        let view = ScanPage::of_any_kind(page, self.layout)?;
-        self.keys.clear();
-        self.query.coarse_keys(&view, next, self.keys);
-        view.check_kind()?;
-        (self.sink)(self.layout.ordinal(self.page, 0), self.keys);
-        self.page += 1;
-        Ok(())
-    }
-}
-
-/// Refines rows: visits the scan page of each, and then its fine page.
-struct Refinement<'a> {
-    layout: &'a Layout,
-    query: &'a mut Query,
-    places: std::slice::Iter<'a, RowPlace>,
-    hits: &'a mut Vec<Hit>,
-    /// What the scan page said of the row whose fine page comes next.
-    codes: &'a mut Vec<u8>,
-    waiting: Option<Waiting>,
-}
-
-struct Waiting {
-    fine_slot: usize,
-    tid: Tid,
-    constants: [f32; 5],
-    /// The key, if the row's state says it.
-    key: Option<i32>,
-}
-
-impl Refinement<'_> {
-    fn visit_scan_page(&mut self, page: &Page) -> Result<(), PageError> {
-        let view = ScanPage::new(page, self.layout)?;
-        let Some(place) = self.places.next().filter(|place| place.slot < view.used()) else {
-            return Err(PageError::Impossible("number of rows"));
-        };
-        self.codes.clear();
-        self.codes.extend_from_slice(view.coarse_code(place.slot));
-        self.waiting = Some(Waiting {
-            fine_slot: place.fine_slot,
-            tid: view.tid(place.slot),
-            constants: view.row_constants(place.slot),
-            key: self.query.key_of_state(view.state(place.slot)),
-        });
-        Ok(())
-    }
-
-    fn visit_fine_page(&mut self, page: &Page, row: &Waiting) -> Result<(), PageError> {
-        let view = FinePage::new(page, self.layout)?;
-        let Some((fine, fine_constants)) = view.row(row.fine_slot) else {
-            return Err(PageError::Impossible("number of rows"));
-        };
-        let key = row.key.unwrap_or_else(|| {
-            let Waiting { constants, .. } = *row;
-            self.query.fine_key(&Refined { constants, fine_constants, coarse: self.codes, fine })
-        });
-        if key != Query::FREE {
-            self.hits.push(Hit { key, tid: row.tid });
-        }
-        Ok(())
-    }
-}
-
-impl PageVisitor for Refinement<'_> {
-    fn visit(&mut self, _block: u32, page: &Page, _next: *const u8) -> Result<(), PageError> {
-        match self.waiting.take() {
-            None => self.visit_scan_page(page),
-            Some(row) => self.visit_fine_page(page, &row),
-        }
-    }
-}
-
-impl Rows for Source<'_> {
-    fn slots(&self) -> u32 {
-        self.rows.slots()
-    }
-
-    fn coarse_keys(&mut self, sink: &mut dyn FnMut(u32, &[i32])) {
-        let rows = &mut *self.rows;
-        let mut reader = Reader::new(self.index, rows.end_block());
-        let mut pass =
-            CoarsePass { layout: &rows.layout, query: &mut *self.query, keys: &mut rows.keys, sink, page: 0 };
-        let mut blocks = Vec::new();
-        for number in 0..rows.segments {
-            blocks.extend(rows.layout.segment(number).scan_blocks());
-            if blocks.len() >= RUN || number + 1 == rows.segments {
-                check_for_interrupts!();
-                reader.visit(&blocks, &mut pass);
-                blocks.clear();
-            }
-        }
-        rows.pages_read += reader.pages_read();
-    }
-
-    fn refine(&mut self, ordinals: &[u32], hits: &mut Vec<Hit>) {
-        check_for_interrupts!();
-        let rows = &mut *self.rows;
-        let layout = rows.layout;
-        let mut reader = Reader::new(self.index, rows.end_block());
-        rows.places.clear();
-        rows.places.extend(ordinals.iter().map(|&ordinal| {
-            let (page, slot) = layout.slot_at(ordinal);
-            layout.place(page, slot)
-        }));
-        for place in &rows.places {
-            reader.prefetch(place.scan_block, layout.scan_lines(place.slot));
-            reader.prefetch(place.fine_block, layout.fine_lines(place.fine_slot));
-        }
-        rows.blocks.clear();
-        rows.blocks.extend(rows.places.iter().flat_map(|place| [place.scan_block, place.fine_block]));
-        let mut refinement = Refinement {
-            layout: &layout,
-            query: &mut *self.query,
-            places: rows.places.iter(),
-            hits,
-            codes: &mut rows.codes,
-            waiting: None,
-        };
-        reader.visit(&rows.blocks, &mut refinement);
-        rows.pages_read += reader.pages_read();
-    }
-}
-
-impl Table for Source<'_> {
-    fn fetch(&mut self, tid: Tid) -> Option<Ranked> {
-        check_for_interrupts!();
-        self.heap.fetch(tid)
-    }
-
-    fn place(&self, key: i32) -> Place {
-        Place::of(self.query.distance(key))
-    }
-
-    fn has_one_order(&self) -> bool {
-        self.orders == 1
-    }
 }

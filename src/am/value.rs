@@ -14,7 +14,7 @@ use crate::types::Veravec;
 ///
 /// # Safety
 /// `datum` is of the column's type and stays where it is as long as the result.
-pub(super) unsafe fn vector<'a>(datum: pg_sys::Datum, is_null: bool) -> Option<Veravec<'a>> {
+pub(crate) unsafe fn vector<'a>(datum: pg_sys::Datum, is_null: bool) -> Option<Veravec<'a>> {
     // SAFETY: the caller's.
     unsafe { Veravec::from_polymorphic_datum(datum, is_null, pg_sys::InvalidOid) }
 }
@@ -35,7 +35,7 @@ pub(super) unsafe fn tid(pointer: pg_sys::ItemPointer) -> Tid {
 }
 
 /// The other way round.
-pub(super) fn item_pointer(tid: Tid) -> pg_sys::ItemPointerData {
+pub(crate) fn item_pointer(tid: Tid) -> pg_sys::ItemPointerData {
     let mut pointer = pg_sys::ItemPointerData::default();
     pgrx::itemptr::item_pointer_set_all(&mut pointer, tid.block, tid.offset);
     pointer

@@ -25,6 +25,7 @@ pub mod page;
 pub mod ranking;
 pub mod search;
 pub mod text;
+pub mod tid_set;
 pub mod vector;
 pub mod wire;
 

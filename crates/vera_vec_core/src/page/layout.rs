@@ -119,7 +119,12 @@ impl Layout {
             .chain(self.code_lines(self.codes, slot))
     }
 
-    /// The same for a fine page.
+    /// The same of all TIDs in a scan page.
+    pub fn tid_lines(&self) -> impl Iterator<Item = usize> {
+        (self.tids / 64 * 64..self.tids + 6 * self.scan_rows).step_by(64)
+    }
+
+    /// Those of a slot in a fine page.
     pub fn fine_lines(&self, slot: usize) -> impl Iterator<Item = usize> {
         let constants = self.kind.fine_constants();
         let fine_rows = self.fine_rows;

@@ -1,0 +1,238 @@
+//! Offers the planner filter-first scans.
+
+use std::ptr::{addr_of_mut, null_mut};
+
+use pgrx::{pg_guard, pg_sys};
+
+use super::{NAME, node};
+use crate::am::cost;
+use crate::settings::ENABLE_FILTER_FIRST;
+
+static mut PREVIOUS_HOOK: pg_sys::set_rel_pathlist_hook_type = None;
+
+struct Methods(pg_sys::CustomPathMethods);
+
+// SAFETY: constants, and functions that anybody may call; only a raw pointer to a constant string keeps it from being Sync.
+unsafe impl Sync for Methods {}
+
+static METHODS: Methods = Methods(pg_sys::CustomPathMethods {
+    CustomName: NAME.as_ptr(),
+    PlanCustomPath: Some(plan),
+    ReparameterizeCustomPathByChild: None,
+});
+
+pub(super) fn install_hook() {
+    // SAFETY: while the library is loaded, on the backend's only thread.
+    unsafe {
+        PREVIOUS_HOOK = pg_sys::set_rel_pathlist_hook;
+        pg_sys::set_rel_pathlist_hook = Some(set_rel_pathlist);
+    }
+}
+
+#[pg_guard]
+unsafe extern "C-unwind" fn set_rel_pathlist(
+    root: *mut pg_sys::PlannerInfo,
+    rel: *mut pg_sys::RelOptInfo,
+    rti: pg_sys::Index,
+    rte: *mut pg_sys::RangeTblEntry,
+) {
+    // SAFETY: the planner's arguments, handed on to whoever had the hook before.
+    unsafe {
+        if let Some(previous) = PREVIOUS_HOOK {
+            previous(root, rel, rti, rte);
+        }
+        if ENABLE_FILTER_FIRST.get() && pg_sys::enable_bitmapscan && !(*rel).baserestrictinfo.is_null() {
+            offer(root, rel);
+        }
+    }
+}
+
+/// Adds a path for each order that an index of ours gives, if other indexes serve the conditions.
+///
+/// # Safety
+/// The planner's, while it makes the paths of a base relation.
+unsafe fn offer(root: *mut pg_sys::PlannerInfo, rel: *mut pg_sys::RelOptInfo) {
+    // SAFETY: the caller's.
+    unsafe {
+        let ordered = ordered_paths(rel);
+        // The node may ask a condition twice of a row.
+        if ordered.is_empty() || pg_sys::contain_volatile_functions((*rel).baserestrictinfo.cast()) {
+            return;
+        }
+        let Some(bitmap) = bitmap_path(root, rel) else { return };
+        for index in ordered {
+            let path = path(root, rel, index, bitmap);
+            pg_sys::add_path(rel, path.cast());
+        }
+    }
+}
+
+/// The elements of a list of nodes.
+///
+/// # Safety
+/// A list of pointers, or null.
+unsafe fn nodes<T>(list: *const pg_sys::List) -> impl Iterator<Item = *mut T> {
+    // SAFETY: the caller's.
+    let count = unsafe { list.as_ref() }.map_or(0, |list| usize::try_from(list.length).unwrap_or(0));
+    // SAFETY: there are as many elements.
+    (0..count).map(move |number| unsafe { (*(*list).elements.add(number)).ptr_value.cast() })
+}
+
+/// Whether a path is of a type, and needs no values from other relations.
+///
+/// # Safety
+/// A path.
+unsafe fn is_plain(path: *const pg_sys::Path, tag: pg_sys::NodeTag) -> bool {
+    // SAFETY: the caller's.
+    unsafe { (*path).type_ == tag && (*path).param_info.is_null() }
+}
+
+/// The relation's scans by an index of ours, in the order of a distance.
+unsafe fn ordered_paths(rel: *const pg_sys::RelOptInfo) -> Vec<*mut pg_sys::IndexPath> {
+    // SAFETY: the caller's, who has the planner's relation; a path of that type is an IndexPath.
+    unsafe {
+        // All of a table's indexes are looked at for every query on it; most have none of ours.
+        let found: Vec<*mut pg_sys::IndexPath> = nodes::<pg_sys::Path>((*rel).pathlist)
+            .filter(|&path| is_plain(path, pg_sys::NodeTag::T_IndexPath))
+            .map(<*mut pg_sys::Path>::cast::<pg_sys::IndexPath>)
+            .filter(|&path| !(*path).indexorderbys.is_null())
+            .collect();
+        if found.is_empty() {
+            return found;
+        }
+        let ours = pg_sys::get_index_am_oid(c"veraflat".as_ptr(), true);
+        found.into_iter().filter(|&path| (*(*path).indexinfo).relam == ours).collect()
+    }
+}
+
+/// What the planner has when it looks for a bitmap scan again, and has to have afterwards.
+struct Paths {
+    rel: *mut pg_sys::RelOptInfo,
+    paths: *mut pg_sys::List,
+    partial_paths: *mut pg_sys::List,
+    enable_indexscan: bool,
+    enable_indexonlyscan: bool,
+}
+
+impl Paths {
+    unsafe fn set_aside(rel: *mut pg_sys::RelOptInfo) -> Self {
+        // SAFETY: the caller's, who has the planner's relation; settings of PostgreSQL's, put back by drop.
+        unsafe {
+            let paths = Self {
+                rel,
+                paths: (*rel).pathlist,
+                partial_paths: (*rel).partial_pathlist,
+                enable_indexscan: pg_sys::enable_indexscan,
+                enable_indexonlyscan: pg_sys::enable_indexonlyscan,
+            };
+            (*rel).pathlist = null_mut();
+            (*rel).partial_pathlist = null_mut();
+            pg_sys::enable_indexscan = false;
+            pg_sys::enable_indexonlyscan = false;
+            paths
+        }
+    }
+}
+
+impl Drop for Paths {
+    fn drop(&mut self) {
+        // SAFETY: as above.
+        unsafe {
+            (*self.rel).pathlist = self.paths;
+            (*self.rel).partial_pathlist = self.partial_paths;
+            pg_sys::enable_indexscan = self.enable_indexscan;
+            pg_sys::enable_indexonlyscan = self.enable_indexonlyscan;
+        }
+    }
+}
+
+/// The relation's best bitmap scan by its own conditions.
+///
+/// The planner may have dropped it for a plain index scan that is cheaper; so without one it is asked again, with those
+/// made dear.
+unsafe fn bitmap_path(
+    root: *mut pg_sys::PlannerInfo,
+    rel: *mut pg_sys::RelOptInfo,
+) -> Option<*mut pg_sys::BitmapHeapPath> {
+    let find = |paths: *const pg_sys::List| {
+        // SAFETY: the caller's, who has the planner's relation.
+        unsafe {
+            nodes::<pg_sys::Path>(paths)
+                .find(|&path| is_plain(path, pg_sys::NodeTag::T_BitmapHeapPath) && !(*path).parallel_aware)
+                .map(<*mut pg_sys::Path>::cast)
+        }
+    };
+    // SAFETY: as above. Paths are in memory that lives as long as the planning; an error puts back what was set aside.
+    unsafe {
+        find((*rel).pathlist).or_else(|| {
+            let _paths = Paths::set_aside(rel);
+            pg_sys::create_index_paths(root, rel);
+            find((*rel).pathlist)
+        })
+    }
+}
+
+unsafe fn path(
+    root: *mut pg_sys::PlannerInfo,
+    rel: *mut pg_sys::RelOptInfo,
+    index: *mut pg_sys::IndexPath,
+    bitmap: *mut pg_sys::BitmapHeapPath,
+) -> *mut pg_sys::CustomPath {
+    // SAFETY: the caller's, who has the planner's relation and two of its paths.
+    unsafe {
+        let (mut bitmap_cost, mut selectivity) = (0.0, 0.0);
+        pg_sys::cost_bitmap_tree_node((*bitmap).bitmapqual, &mut bitmap_cost, &mut selectivity);
+        let found = (selectivity * (*rel).tuples).max((*rel).rows).max(1.0);
+        let (start, each) = cost::of_some_rows(root, index, found);
+
+        let path = pg_sys::palloc0(size_of::<pg_sys::CustomPath>()).cast::<pg_sys::CustomPath>();
+        (*path).path.type_ = pg_sys::NodeTag::T_CustomPath;
+        (*path).path.pathtype = pg_sys::NodeTag::T_CustomScan;
+        (*path).path.parent = rel;
+        (*path).path.pathtarget = (*rel).reltarget;
+        (*path).path.rows = (*rel).rows;
+        (*path).path.startup_cost = bitmap_cost + start;
+        (*path).path.total_cost = bitmap_cost + start + found * each;
+        (*path).path.pathkeys = (*index).path.pathkeys;
+        #[cfg(feature = "pg18")]
+        {
+            (*path).path.disabled_nodes = (*bitmap).path.disabled_nodes;
+        }
+        (*path).flags = pg_sys::CUSTOMPATH_SUPPORT_PROJECTION;
+        (*path).custom_paths = pg_sys::lappend(null_mut(), bitmap.cast());
+        (*path).custom_private = pg_sys::lappend(null_mut(), index.cast());
+        (*path).methods = &raw const METHODS.0;
+        path
+    }
+}
+
+/// Makes the plan of a path.
+#[pg_guard]
+unsafe extern "C-unwind" fn plan(
+    _root: *mut pg_sys::PlannerInfo,
+    rel: *mut pg_sys::RelOptInfo,
+    best_path: *mut pg_sys::CustomPath,
+    targets: *mut pg_sys::List,
+    clauses: *mut pg_sys::List,
+    plans: *mut pg_sys::List,
+) -> *mut pg_sys::Plan {
+    // SAFETY: the planner gives a path that `path` has made, and the plan of the bitmap scan in it.
+    unsafe {
+        let index = nodes::<pg_sys::IndexPath>((*best_path).custom_private).next().unwrap_or(null_mut());
+        let bitmap_scan = nodes::<pg_sys::Plan>(plans).next().unwrap_or(null_mut());
+        let scan = pg_sys::palloc0(size_of::<pg_sys::CustomScan>()).cast::<pg_sys::CustomScan>();
+        let plan = addr_of_mut!((*scan).scan.plan);
+        (*plan).type_ = pg_sys::NodeTag::T_CustomScan;
+        (*plan).targetlist = targets;
+        // All conditions, in PostgreSQL's order: rows are asked them whether the bitmap is exact or not.
+        (*plan).qual = pg_sys::extract_actual_clauses(clauses, false);
+        // Of the bitmap scan only what makes the bitmap.
+        (*plan).lefttree = (*bitmap_scan).lefttree;
+        (*scan).scan.scanrelid = (*rel).relid;
+        (*scan).flags = (*best_path).flags;
+        (*scan).custom_exprs = pg_sys::copyObjectImpl((*index).indexorderbys.cast()).cast();
+        (*scan).custom_private = pg_sys::lappend_oid(null_mut(), (*(*index).indexinfo).indexoid);
+        (*scan).methods = node::scan_methods();
+        plan
+    }
+}

@@ -1,0 +1,149 @@
+-- Filter first: the rows that other indexes find, ranked. Answers are those of a plain scan, whatever the conditions.
+SET client_min_messages = warning;
+\set VERBOSITY terse
+
+CREATE TABLE papers (id int PRIMARY KEY, tenant int, lang text, tags text[], about jsonb, body text, embedding veravec(8), padding text);
+INSERT INTO papers SELECT i, i % 50, CASE i % 3 WHEN 0 THEN 'en' WHEN 1 THEN 'fr' END, ARRAY['t' || i % 7, 't' || i % 11],
+        jsonb_build_object('year', 1990 + i % 30, 'kind', 'k' || i % 20), 'word' || i % 40 || ' and word' || i % 41,
+        CASE WHEN i % 97 > 0 THEN ARRAY[i % 17 - 8, i % 23 - 11, i % 5 - 2, i % 29, i % 31, i % 37, i % 41, i % 43]::real[]::veravec(8) END,
+        repeat('x', 1200)
+    FROM generate_series(1, 20000) i;
+CREATE INDEX papers_embedding ON papers USING veraflat (embedding);
+CREATE INDEX papers_tenant ON papers (tenant);
+CREATE INDEX papers_lang ON papers (lang) WHERE tenant < 25;
+CREATE INDEX papers_tags ON papers USING gin (tags);
+CREATE INDEX papers_about ON papers USING gin (about jsonb_path_ops);
+CREATE INDEX papers_body ON papers USING gin (to_tsvector('simple', body));
+CREATE INDEX papers_id_brin ON papers USING brin (id) WITH (pages_per_range = 4);
+DELETE FROM papers WHERE id % 13 = 0;
+UPDATE papers SET embedding = '[1,2,3,4,5,6,7,8]' WHERE id % 101 = 0;
+UPDATE papers SET lang = 'de' WHERE id % 211 = 0;
+VACUUM ANALYZE papers;
+INSERT INTO papers SELECT i, i % 50, 'en', ARRAY['t1'], '{"year": 2000}', 'word1', '[0,0,0,0,0,0,0,0]' FROM generate_series(20001, 20100) i;
+DELETE FROM papers WHERE id % 103 = 0;
+
+-- How it looks.
+SET enable_sort = off;
+EXPLAIN (COSTS OFF) SELECT id FROM papers WHERE tenant = 7 ORDER BY embedding <=> '[1,2,3,4,5,6,7,8]' LIMIT 5;
+EXPLAIN (COSTS OFF) SELECT id FROM papers p WHERE tenant IN (7, 8) AND about @> '{"year": 1997}' AND lang <> 'fr'
+    ORDER BY p.embedding <-> '[1,2,3,4,5,6,7,8]', p.embedding <#> '[1,1,1,1,1,1,1,1]' LIMIT 5;
+CREATE FUNCTION lines_of(statement text) RETURNS SETOF text LANGUAGE plpgsql AS $$ BEGIN RETURN QUERY EXECUTE statement; END $$;
+SELECT regexp_replace(line, 'actual rows=\d+(\.\d+)? loops=\d+', 'actual …') AS line
+    FROM (VALUES ('EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF, BUFFERS OFF) '
+        'SELECT id FROM papers WHERE tenant = 7 AND id % 2 = 1 ORDER BY embedding <=> ''[1,2,3,4,5,6,7,8]'' LIMIT 5')) AS s(statement),
+    LATERAL lines_of(statement) AS line WHERE line !~ 'Index Searches';
+
+-- Answers, with it and without, by distance, since ties make ids differ.
+CREATE FUNCTION differences(query text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    answers float8[][];
+    first float8[];
+    used boolean;
+    answer float8[];
+    settings text[] := ARRAY['vera_vec.enable_filter_first', 'enable_indexscan', 'enable_bitmapscan'];
+BEGIN
+    used := plan_has(query, 'VeraFilterFirst');
+    EXECUTE 'SELECT array_agg(d) FROM (' || query || ') AS found(d)' INTO first;
+    FOR i IN 1 .. 3 LOOP
+        PERFORM set_config(settings[i], 'off', true);
+        PERFORM set_config('enable_sort', 'on', true);
+        EXECUTE 'SELECT array_agg(d) FROM (' || query || ') AS found(d)' INTO answer;
+        IF answer IS DISTINCT FROM first THEN
+            RETURN format('%s without %s, %s with', answer, settings[i], first);
+        END IF;
+    END LOOP;
+    PERFORM set_config(s, 'on', true) FROM unnest(settings) AS s;
+    PERFORM set_config('enable_sort', 'off', true);
+    RETURN CASE WHEN used THEN '' ELSE 'not used; ' END || coalesce(cardinality(first), 0) || ' rows';
+END $$;
+SELECT condition, operator, quantity, differences(format('SELECT embedding %s %L FROM papers WHERE %s ORDER BY embedding %1$s %2$L %4$s',
+        operator, vector, condition, quantity))
+    FROM unnest(ARRAY['tenant = 7', 'tenant BETWEEN 3 AND 9', 'tags @> ''{t1,t5}''', 'about @> ''{"kind": "k3"}''', 'id < 40', 'tenant = 7 AND lang IS NULL',
+        'tenant = 3 OR about @> ''{"year": 2001}''', 'lang = ''de'' AND tenant < 25', 'to_tsvector(''simple'', body) @@ ''word3 & word4''', 'tenant = 999',
+        'tenant = 7 AND embedding IS NULL']) AS condition,
+    unnest(ARRAY['<->', '<=>', '<#>']) WITH ORDINALITY AS o(operator, number),
+    LATERAL (VALUES (CASE number WHEN 1 THEN '[1,2,3,4,5,6,7,8]' WHEN 2 THEN '[-1,0,0,9,0,-3,1,1]' ELSE '[0,0,0,0,0,0,0,0]' END)) AS v(vector),
+    unnest(ARRAY['LIMIT 7', 'OFFSET 3']) AS quantity
+    ORDER BY condition, number, quantity;
+SELECT differences('SELECT embedding <-> ''[1,2,3,4,5,6,7,8]'' FROM papers WHERE (tags @> ''{t3}'' OR to_tsvector(''simple'', body) @@ ''word3'')
+    AND id > (SELECT 5) AND id NOT IN (SELECT id FROM papers WHERE tenant = 7) ORDER BY embedding <-> ''[1,2,3,4,5,6,7,8]'' LIMIT 5');
+SELECT count(*) FROM lines_of('EXPLAIN (COSTS OFF) SELECT id FROM papers WHERE tenant = 7 AND id NOT IN (SELECT id FROM papers WHERE id < 9)
+    ORDER BY embedding <-> ''[1,2,3,4,5,6,7,8]'' LIMIT 5') AS line WHERE line ~ '^ *SubPlan';
+SELECT differences('SELECT embedding <-> NULL FROM papers WHERE tenant = 7 ORDER BY embedding <-> NULL LIMIT 3');
+SELECT error_of('SELECT id FROM papers WHERE tenant = 7 ORDER BY embedding <-> ''[1,2]'' LIMIT 3');
+
+-- A bitmap that has no room for rows has whole blocks.
+SET work_mem = '64kB';
+SELECT line FROM lines_of('EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF, BUFFERS OFF)
+    SELECT id FROM papers WHERE tenant < 15 ORDER BY embedding <-> ''[1,2,3,4,5,6,7,8]'' LIMIT 20') AS line WHERE line ~ 'Bitmap:';
+SELECT differences('SELECT embedding <-> ''[1,2,3,4,5,6,7,8]'' FROM papers WHERE tenant < 15 ORDER BY embedding <-> ''[1,2,3,4,5,6,7,8]'' LIMIT 20');
+RESET work_mem;
+SET enable_seqscan = off;
+DROP INDEX papers_tenant;
+SELECT differences('SELECT embedding <-> ''[1,2,3,4,5,6,7,8]'' FROM papers WHERE id BETWEEN 1000 AND 3000 AND tenant = 8 ORDER BY embedding <-> ''[1,2,3,4,5,6,7,8]'' LIMIT 20');
+CREATE INDEX papers_tenant ON papers (tenant);
+RESET enable_seqscan;
+
+-- Plans that are kept, parameters, and parameters that change from row to row.
+SET plan_cache_mode = force_generic_plan;
+PREPARE of_tenant(int, veravec, int) AS SELECT tenant, round((embedding <-> $2)::numeric, 4) FROM papers
+    WHERE tenant = $1 AND id % 7 <> 3 ORDER BY embedding <-> $2 LIMIT $3;
+EXPLAIN (COSTS OFF) EXECUTE of_tenant(7, '[1,2,3,4,5,6,7,8]', 4);
+EXECUTE of_tenant(7, '[1,2,3,4,5,6,7,9]', 5);
+EXECUTE of_tenant(8, '[1,2,3,4,5,6,7,8]', 3);
+EXECUTE of_tenant(NULL, '[1,2,3,4,5,6,7,8]', 3);
+EXECUTE of_tenant(8, NULL, 2);
+RESET plan_cache_mode;
+EXPLAIN (COSTS OFF) SELECT q.tenant, found.d FROM (VALUES (1, '[1,2,3,4,5,6,7,8]'::veravec), (7, '[8,7,6,5,4,3,2,1]'), (50, '[1,1,1,1,1,1,1,1]'), (8, NULL)) AS q(tenant, v),
+    LATERAL (SELECT p.embedding <-> q.v AS d FROM papers p WHERE p.tenant = q.tenant ORDER BY p.embedding <-> q.v LIMIT 2) AS found;
+SELECT q.tenant, round(found.d::numeric, 4) FROM (VALUES (1, '[1,2,3,4,5,6,7,8]'::veravec), (7, '[8,7,6,5,4,3,2,1]'), (50, '[1,1,1,1,1,1,1,1]'), (8, NULL)) AS q(tenant, v),
+    LATERAL (SELECT p.embedding <-> q.v AS d FROM papers p WHERE p.tenant = q.tenant ORDER BY p.embedding <-> q.v LIMIT 2) AS found;
+
+-- Cursors, row locks, system columns, joins that keep the order.
+BEGIN;
+DECLARE c SCROLL CURSOR FOR SELECT round((embedding <-> '[1,2,3,4,5,6,7,8]')::numeric, 4) FROM papers WHERE tenant = 7 ORDER BY embedding <-> '[1,2,3,4,5,6,7,8]' LIMIT 6;
+FETCH 2 FROM c;
+FETCH ALL FROM c;
+FETCH FIRST FROM c;
+SELECT id, ctid = (SELECT ctid FROM papers same WHERE same.id = found.id) AS is_its_own
+    FROM (SELECT id, ctid FROM papers WHERE tenant = 7 ORDER BY embedding <-> '[1,2,3,4,5,6,7,8]', id LIMIT 2 FOR UPDATE) AS found;
+ROLLBACK;
+SELECT differences('SELECT p.embedding <-> ''[1,2,3,4,5,6,7,8]'' FROM papers p JOIN papers o ON o.id = p.id + 50 WHERE p.tenant = 7 AND o.lang = ''en''
+    ORDER BY p.embedding <-> ''[1,2,3,4,5,6,7,8]'' LIMIT 5');
+
+-- Row-level security: each role sees its rows, and nothing of others'.
+ALTER TABLE papers ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own ON papers USING (tenant = current_setting('test.tenant')::int);
+CREATE ROLE filter_first_reader;
+GRANT SELECT ON papers TO filter_first_reader;
+SET ROLE filter_first_reader;
+SET test.tenant = 7;
+SELECT differences('SELECT embedding <-> ''[1,2,3,4,5,6,7,8]'' FROM papers WHERE about @> ''{"kind": "k7"}'' ORDER BY embedding <-> ''[1,2,3,4,5,6,7,8]'' LIMIT 5');
+SELECT count(*), min(tenant), max(tenant) FROM (SELECT tenant FROM papers ORDER BY embedding <-> '[1,2,3,4,5,6,7,8]' LIMIT 5) AS found;
+RESET ROLE;
+DROP POLICY own ON papers;
+ALTER TABLE papers DISABLE ROW LEVEL SECURITY;
+
+-- Not where conditions change their minds, not when it is switched off, not for tables without an index for the order.
+SELECT plan_has('SELECT id FROM papers WHERE tenant = 7 AND random() < 2 ORDER BY embedding <=> ''[1,2,3,4,5,6,7,8]'' LIMIT 5', 'VeraFilterFirst') AS volatile,
+    plan_has('SELECT id FROM papers WHERE tenant = 7 ORDER BY embedding <+> ''[1,2,3,4,5,6,7,8]'' LIMIT 5', 'VeraFilterFirst') AS other_order,
+    plan_has('SELECT id FROM papers ORDER BY embedding <=> ''[1,2,3,4,5,6,7,8]'' LIMIT 5', 'VeraFilterFirst') AS unfiltered;
+SET vera_vec.enable_filter_first = off;
+SELECT plan_has('SELECT id FROM papers WHERE tenant = 7 ORDER BY embedding <=> ''[1,2,3,4,5,6,7,8]'' LIMIT 5', 'VeraFilterFirst') AS switched_off;
+RESET vera_vec.enable_filter_first;
+SELECT error_of('SET vera_vec.no_such_setting = 1');
+
+-- Partitions, whose orders are merged.
+CREATE TABLE parts (id int, tenant int, embedding veravec(8)) PARTITION BY LIST (tenant);
+CREATE TABLE parts_1 PARTITION OF parts FOR VALUES IN (1, 3);
+CREATE TABLE parts_2 PARTITION OF parts DEFAULT;
+INSERT INTO parts SELECT id, tenant % 5, embedding FROM papers;
+CREATE INDEX ON parts USING veraflat (embedding);
+CREATE INDEX ON parts (tenant, id);
+ANALYZE parts;
+EXPLAIN (COSTS OFF) SELECT id FROM parts WHERE tenant IN (1, 2) AND id BETWEEN 1000 AND 2500 ORDER BY embedding <=> '[1,2,3,4,5,6,7,8]' LIMIT 5;
+SELECT differences('SELECT embedding <=> ''[1,2,3,4,5,6,7,8]'' FROM parts WHERE tenant IN (1, 2) AND id BETWEEN 1000 AND 2500 ORDER BY embedding <=> ''[1,2,3,4,5,6,7,8]'' LIMIT 5');
+
+DROP TABLE papers, parts;
+DROP ROLE filter_first_reader;
+DROP FUNCTION differences, lines_of;
