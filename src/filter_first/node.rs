@@ -51,6 +51,65 @@ pub(super) fn scan_methods() -> *const pg_sys::CustomScanMethods {
     &raw const SCAN_METHODS.0
 }
 
+/// What a plan says that is ours.
+pub(super) struct Private {
+    pub(super) index: pg_sys::Oid,
+    /// A list of the orders' distances.
+    pub(super) order_bys: *mut pg_sys::List,
+    /// What the first distance is to be below, and whether it may be just that.
+    pub(super) radius: Option<(*mut pg_sys::Node, bool)>,
+}
+
+impl Private {
+    /// Puts it into a plan, copied: expressions where PostgreSQL finds them, and the rest as a list of OIDs.
+    ///
+    /// # Safety
+    /// Nodes of the planner's.
+    pub(super) unsafe fn write(&self, scan: &mut pg_sys::CustomScan) {
+        // SAFETY: the caller's.
+        unsafe {
+            let expressions: *mut pg_sys::List = pg_sys::copyObjectImpl(self.order_bys.cast()).cast();
+            let kind = match self.radius {
+                None => 0,
+                Some((_, is_included)) => 1 + u32::from(is_included),
+            };
+            scan.custom_exprs = match self.radius {
+                None => expressions,
+                Some((limit, _)) => {
+                    pg_sys::lappend(expressions, pg_sys::copyObjectImpl(limit.cast_const().cast()))
+                }
+            };
+            let numbers = pg_sys::lappend_oid(null_mut(), self.index);
+            scan.custom_private = pg_sys::lappend_oid(numbers, pg_sys::Oid::from(kind));
+        }
+    }
+
+    /// Reads it.
+    ///
+    /// # Safety
+    /// A plan that `write` has made, through whatever PostgreSQL does with plans.
+    unsafe fn read(scan: &pg_sys::CustomScan) -> PrivateView {
+        // SAFETY: the caller's.
+        unsafe {
+            let number = |index: usize| (*(*scan.custom_private).elements.add(index)).oid_value;
+            let count = usize::try_from((*scan.custom_exprs).length).unwrap_or(0);
+            let mut expressions: Vec<*mut pg_sys::Expr> = (0..count)
+                .map(|index| (*(*scan.custom_exprs).elements.add(index)).ptr_value.cast())
+                .collect();
+            let kind = number(1).to_u32();
+            let radius = if kind == 0 { None } else { expressions.pop().map(|limit| (limit, kind == 2)) };
+            PrivateView { index: number(0), order_bys: expressions, radius }
+        }
+    }
+}
+
+/// The same, read.
+struct PrivateView {
+    index: pg_sys::Oid,
+    order_bys: Vec<*mut pg_sys::Expr>,
+    radius: Option<(*mut pg_sys::Expr, bool)>,
+}
+
 /// The node's state as PostgreSQL sees it, and what is behind it.
 #[repr(C)]
 struct State {
@@ -65,6 +124,8 @@ struct FilterFirst {
     metric: Metric,
     /// The query's side of the first order.
     argument: *mut pg_sys::ExprState,
+    /// What its distance is to be below, if anything; and whether it may be just that.
+    radius: Option<(*mut pg_sys::ExprState, bool)>,
     table: Table,
     encoder: Option<Encoder>,
     /// None until the first row is asked for.
@@ -83,7 +144,8 @@ enum Running {
 
 /// Rows that are ranked by the bounds of their codes.
 struct RankedRows {
-    wanted: TidSet,
+    /// None is all.
+    wanted: Option<TidSet>,
     query: Query,
     rows: ScannedRows,
     ranking: Ranking,
@@ -183,17 +245,18 @@ unsafe extern "C-unwind" fn begin(
         // ExecScan is not to ask them again. EXPLAIN looks at the plan's.
         scan.ps.qual = null_mut();
         let conditions = pg_sys::ExecInitQual((*plan).scan.plan.qual, &mut scan.ps);
-        scan.ps.lefttree = pg_sys::ExecInitNode((*plan).scan.plan.lefttree, estate, flags);
+        let child = (*plan).scan.plan.lefttree;
+        if !child.is_null() {
+            scan.ps.lefttree = pg_sys::ExecInitNode(child, estate, flags);
+        }
         if flags & pg_sys::EXEC_FLAG_EXPLAIN_ONLY.cast_signed() != 0 {
             return;
         }
-        let order_bys = (*plan).custom_exprs;
-        let count = usize::try_from((*order_bys).length).unwrap_or(0);
-        let order_by = |number: usize| (*(*order_bys).elements.add(number)).ptr_value.cast::<pg_sys::Expr>();
-        let first = order_by(0).cast::<pg_sys::OpExpr>();
+        let private = Private::read(&*plan);
+        let first = private.order_bys[0].cast::<pg_sys::OpExpr>();
         let argument = (*(*(*first).args).elements.add(1)).ptr_value.cast::<pg_sys::Expr>();
         let lock = (*pg_sys::exec_rt_fetch((*plan).scan.scanrelid, estate)).rellockmode;
-        let index = pg_sys::index_open((*(*(*plan).custom_private).elements).oid_value, lock);
+        let index = pg_sys::index_open(private.index, lock);
         let (mut strategy, mut left, mut right) = (0, pg_sys::InvalidOid, pg_sys::InvalidOid);
         let family = *(*index).rd_opfamily;
         pg_sys::get_op_opfamily_properties((*first).opno, family, true, &mut strategy, &mut left, &mut right);
@@ -205,11 +268,12 @@ unsafe extern "C-unwind" fn begin(
             index,
             metric,
             argument: pg_sys::ExecInitExpr(argument, ps),
+            radius: private.radius.map(|(limit, is_included)| (pg_sys::ExecInitExpr(limit, ps), is_included)),
             table: Table {
                 state: node,
                 fetch: pg_sys::table_index_fetch_begin(table),
                 conditions,
-                orders: (0..count).map(|number| pg_sys::ExecInitExpr(order_by(number), ps)).collect(),
+                orders: private.order_bys.iter().map(|&order| pg_sys::ExecInitExpr(order, ps)).collect(),
                 fetched: 0,
             },
             encoder: None,
@@ -248,7 +312,7 @@ unsafe extern "C-unwind" fn next(node: *mut pg_sys::ScanState) -> *mut pg_sys::T
                     index: Index::new(own.index),
                     query,
                     rows,
-                    wanted: Some(wanted),
+                    wanted: wanted.as_ref(),
                     table: &mut own.table,
                     has_one_order: false,
                 });
@@ -284,34 +348,49 @@ impl FilterFirst {
         /// With a row found for as many scan pages, or fewer, reading the pages takes longer than fetching the rows.
         const PAGES_OF_A_ROW: usize = 12;
 
-        // SAFETY: the caller's; the child is a node that makes a bitmap.
-        let wanted = unsafe { bitmap::take(pg_sys::MultiExecProcNode((*node).ps.lefttree).cast()) };
-        self.found = wanted.rows() as u64;
-        self.found_blocks = wanted.whole_blocks() as u64;
+        // SAFETY: the caller's; the child, if there is one, is a node that makes a bitmap.
+        let wanted = unsafe {
+            let child = (*node).ps.lefttree;
+            (!child.is_null()).then(|| bitmap::take(pg_sys::MultiExecProcNode(child).cast()))
+        };
         // SAFETY: opened by `begin`.
         let index = unsafe { Index::new(self.index) };
         let meta = index.meta();
         let pages = meta.layout.scan_pages(meta.segments) as usize;
-        if wanted.whole_blocks() == 0 && wanted.rows() <= pages / PAGES_OF_A_ROW {
-            let mut rows: Vec<Ranked> = wanted.iter().filter_map(|tid| self.table.fetch(tid)).collect();
-            rows.sort_unstable();
-            return Running::Fetched(rows.into_iter());
+        if let Some(wanted) = &wanted {
+            self.found = wanted.rows() as u64;
+            self.found_blocks = wanted.whole_blocks() as u64;
+            if wanted.whole_blocks() == 0 && wanted.rows() <= pages / PAGES_OF_A_ROW {
+                let mut rows: Vec<Ranked> = wanted.iter().filter_map(|tid| self.table.fetch(tid)).collect();
+                rows.sort_unstable();
+                return Running::Fetched(rows.into_iter());
+            }
         }
         let encoder =
             &*self.encoder.get_or_insert_with(|| Encoder::new(meta.layout.kind, index.center(&meta)));
-        // SAFETY: the argument is of the operator's type; the vector is used before the context is reset.
-        let query = unsafe {
+        // SAFETY: the argument is of the operator's type, and what the distance is compared with a float8; the vector is used
+        // before the context is reset.
+        let (query, end) = unsafe {
             let context = (*node).ps.ps_ExprContext;
             let mut is_null = false;
             let argument = pg_sys::ExecEvalExprSwitchContext(self.argument, context, &mut is_null);
             let query = Query::new(self.metric, encoder, value::vector(argument, is_null).as_deref());
+            let end = self.radius.map(|(limit, is_included)| {
+                let limit = pg_sys::ExecEvalExprSwitchContext(limit, context, &mut is_null);
+                match Place::of((!is_null).then(|| f64::from_bits(limit.value() as u64))) {
+                    // Nothing is comparable with NULL.
+                    _ if is_null => Place::of(Some(f64::NEG_INFINITY)),
+                    limit if is_included => limit.successor(),
+                    limit => limit,
+                }
+            });
             pg_sys::MemoryContextReset((*context).ecxt_per_tuple_memory);
-            query
+            (query, end)
         };
         // SAFETY: a setting of PostgreSQL's.
         let memory = usize::try_from(unsafe { pg_sys::work_mem }).unwrap_or(0) * 1024;
         let rows = ScannedRows::new(&meta);
-        let ranking = Ranking::new(rows.slots(), memory);
+        let ranking = Ranking::new(rows.slots(), memory).before(end);
         Running::Ranked(Box::new(RankedRows { wanted, query, rows, ranking }))
     }
 }
@@ -326,7 +405,7 @@ unsafe extern "C-unwind" fn rescan(node: *mut pg_sys::CustomScanState) {
         }
         pg_sys::ExecScanReScan(&mut (*node).ss);
         let child = (*node).ss.ps.lefttree;
-        if (*child).chgParam.is_null() {
+        if !child.is_null() && (*child).chgParam.is_null() {
             pg_sys::ExecReScan(child);
         }
     }
@@ -337,6 +416,7 @@ unsafe extern "C-unwind" fn end(node: *mut pg_sys::CustomScanState) {
     // SAFETY: as above. What is behind the state is freed with the query's memory; what others should know of is given
     // back now.
     unsafe {
+        // The child, or null.
         pg_sys::ExecEndNode((*node).ss.ps.lefttree);
         if let Some(own) = (*node.cast::<State>()).scan.as_mut() {
             own.running = None;
@@ -358,17 +438,18 @@ unsafe extern "C-unwind" fn explain(
     // SAFETY: PostgreSQL gives a state that `begin` has prepared, with its plan; strings live as long as they are used.
     unsafe {
         let plan = (*node).ss.ps.plan.cast::<pg_sys::CustomScan>();
-        let index = pg_sys::get_rel_name((*(*(*plan).custom_private).elements).oid_value);
+        let private = Private::read(&*plan);
+        let index = pg_sys::get_rel_name(private.index);
         if !index.is_null() {
             pg_sys::ExplainPropertyText(c"Index".as_ptr(), index, es);
         }
         let context = pg_sys::set_deparse_context_plan((*es).deparse_cxt, plan.cast(), ancestors);
         let has_prefix = (*es).verbose || (*(*es).rtable).length > 1;
-        let order_bys = (*plan).custom_exprs;
-        let text: Vec<String> = (0..usize::try_from((*order_bys).length).unwrap_or(0))
-            .map(|number| {
-                let order_by = (*(*order_bys).elements.add(number)).ptr_value.cast();
-                let text = pg_sys::deparse_expression(order_by, context, has_prefix, false);
+        let text: Vec<String> = private
+            .order_bys
+            .iter()
+            .map(|order_by| {
+                let text = pg_sys::deparse_expression(order_by.cast(), context, has_prefix, false);
                 std::ffi::CStr::from_ptr(text).to_string_lossy().into_owned()
             })
             .collect();
@@ -378,17 +459,19 @@ unsafe extern "C-unwind" fn explain(
         if let Some(own) = (*node.cast::<State>()).scan.as_ref()
             && (*es).analyze
         {
-            let counts = [
-                (c"Rows from Bitmap", own.found),
-                (c"Lossy Heap Blocks from Bitmap", own.found_blocks),
-                (c"Rows Refined", own.bounded.refined),
-                (c"Rows Fetched", own.table.fetched),
-            ];
             let is_text = (*es).format == pg_sys::ExplainFormat::EXPLAIN_FORMAT_TEXT;
-            for (label, count) in counts {
-                if count == 0 && is_text && label == c"Lossy Heap Blocks from Bitmap" {
-                    continue;
-                }
+            let has_bitmap = !(*node).ss.ps.lefttree.is_null();
+            let counts = [
+                (c"Rows from Bitmap", own.found, has_bitmap),
+                (
+                    c"Lossy Heap Blocks from Bitmap",
+                    own.found_blocks,
+                    own.found_blocks > 0 || !is_text && has_bitmap,
+                ),
+                (c"Rows Refined", own.bounded.refined, true),
+                (c"Rows Fetched", own.table.fetched, true),
+            ];
+            for (label, count, _) in counts.into_iter().filter(|&(.., is_shown)| is_shown) {
                 let count = i64::try_from(count).unwrap_or(i64::MAX);
                 pg_sys::ExplainPropertyInteger(label.as_ptr(), std::ptr::null(), count, es);
             }

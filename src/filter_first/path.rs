@@ -41,13 +41,14 @@ unsafe extern "C-unwind" fn set_rel_pathlist(
         if let Some(previous) = PREVIOUS_HOOK {
             previous(root, rel, rti, rte);
         }
-        if ENABLE_FILTER_FIRST.get() && pg_sys::enable_bitmapscan && !(*rel).baserestrictinfo.is_null() {
+        if ENABLE_FILTER_FIRST.get() && !(*rel).baserestrictinfo.is_null() {
             offer(root, rel);
         }
     }
 }
 
-/// Adds a path for each order that an index of ours gives, if other indexes serve the conditions.
+/// Adds a path for each order that an index of ours gives, if other indexes serve the conditions, or one of them is a limit of
+/// the distance.
 ///
 /// # Safety
 /// The planner's, while it makes the paths of a base relation.
@@ -59,11 +60,64 @@ unsafe fn offer(root: *mut pg_sys::PlannerInfo, rel: *mut pg_sys::RelOptInfo) {
         if ordered.is_empty() || pg_sys::contain_volatile_functions((*rel).baserestrictinfo.cast()) {
             return;
         }
-        let Some(bitmap) = bitmap_path(root, rel) else { return };
+        let bitmap = if pg_sys::enable_bitmapscan { bitmap_path(root, rel) } else { None };
         for index in ordered {
-            let path = path(root, rel, index, bitmap);
-            pg_sys::add_path(rel, path.cast());
+            let radius = radius(rel, index);
+            if bitmap.is_some() {
+                pg_sys::add_path(rel, path(root, rel, index, bitmap, radius).cast());
+            }
+            if radius.is_some() && pg_sys::enable_indexscan {
+                pg_sys::add_path(rel, path(root, rel, index, None, radius).cast());
+            }
         }
+    }
+}
+
+/// A condition that the distance by which rows are ordered is below something, or not above it.
+#[derive(Clone, Copy)]
+struct Radius {
+    condition: *mut pg_sys::Node,
+    /// What it is compared with.
+    limit: *mut pg_sys::Node,
+    /// Whether rows at just that distance meet it.
+    is_included: bool,
+}
+
+/// Comparisons of float8 numbers, by pg_operator's OIDs.
+mod float8 {
+    pub(super) const LESS: u32 = 672;
+    pub(super) const LESS_OR_EQUAL: u32 = 673;
+    pub(super) const GREATER: u32 = 674;
+    pub(super) const GREATER_OR_EQUAL: u32 = 675;
+}
+
+/// The first such condition.
+///
+/// # Safety
+/// The planner's relation, and one of its ordered paths.
+unsafe fn radius(rel: *const pg_sys::RelOptInfo, index: *const pg_sys::IndexPath) -> Option<Radius> {
+    // SAFETY: the caller's; operators of two arguments have two.
+    unsafe {
+        let distance = nodes::<pg_sys::Node>((*index).indexorderbys).next()?;
+        nodes::<pg_sys::RestrictInfo>((*rel).baserestrictinfo).find_map(|info| {
+            let condition = (*info).clause.cast::<pg_sys::Node>();
+            if (*condition).type_ != pg_sys::NodeTag::T_OpExpr {
+                return None;
+            }
+            let comparison = &*condition.cast::<pg_sys::OpExpr>();
+            let (is_included, is_turned) = match comparison.opno.to_u32() {
+                float8::LESS => (false, false),
+                float8::LESS_OR_EQUAL => (true, false),
+                float8::GREATER => (false, true),
+                float8::GREATER_OR_EQUAL => (true, true),
+                _ => return None,
+            };
+            let mut sides = nodes::<pg_sys::Node>(comparison.args);
+            let (left, right) = (sides.next()?, sides.next()?);
+            let (one, limit) = if is_turned { (right, left) } else { (left, right) };
+            (pg_sys::equal(one.cast(), distance.cast()) && !pg_sys::contain_var_clause(limit))
+                .then_some(Radius { condition, limit, is_included })
+        })
     }
 }
 
@@ -172,16 +226,27 @@ unsafe fn bitmap_path(
     }
 }
 
+/// A path over the rows that a bitmap scan finds, or over all; within a radius, if there is one.
+///
+/// # Safety
+/// The planner's relation and its paths.
 unsafe fn path(
     root: *mut pg_sys::PlannerInfo,
     rel: *mut pg_sys::RelOptInfo,
     index: *mut pg_sys::IndexPath,
-    bitmap: *mut pg_sys::BitmapHeapPath,
+    bitmap: Option<*mut pg_sys::BitmapHeapPath>,
+    radius: Option<Radius>,
 ) -> *mut pg_sys::CustomPath {
-    // SAFETY: the caller's, who has the planner's relation and two of its paths.
+    // SAFETY: the caller's.
     unsafe {
-        let (mut bitmap_cost, mut selectivity) = (0.0, 0.0);
-        pg_sys::cost_bitmap_tree_node((*bitmap).bitmapqual, &mut bitmap_cost, &mut selectivity);
+        let (mut bitmap_cost, mut selectivity) = (0.0, 1.0);
+        if let Some(bitmap) = bitmap {
+            pg_sys::cost_bitmap_tree_node((*bitmap).bitmapqual, &mut bitmap_cost, &mut selectivity);
+        }
+        if let Some(radius) = radius {
+            let join = pg_sys::JoinType::JOIN_INNER;
+            selectivity *= pg_sys::clause_selectivity(root, radius.condition, 0, join, null_mut());
+        }
         let found = (selectivity * (*rel).tuples).max((*rel).rows).max(1.0);
         let (start, each) = cost::of_some_rows(root, index, found);
 
@@ -196,10 +261,12 @@ unsafe fn path(
         (*path).path.pathkeys = (*index).path.pathkeys;
         #[cfg(feature = "pg18")]
         {
-            (*path).path.disabled_nodes = (*bitmap).path.disabled_nodes;
+            (*path).path.disabled_nodes = bitmap.map_or(0, |bitmap| (*bitmap).path.disabled_nodes);
         }
         (*path).flags = pg_sys::CUSTOMPATH_SUPPORT_PROJECTION;
-        (*path).custom_paths = pg_sys::lappend(null_mut(), bitmap.cast());
+        if let Some(bitmap) = bitmap {
+            (*path).custom_paths = pg_sys::lappend(null_mut(), bitmap.cast());
+        }
         (*path).custom_private = pg_sys::lappend(null_mut(), index.cast());
         (*path).methods = &raw const METHODS.0;
         path
@@ -219,7 +286,7 @@ unsafe extern "C-unwind" fn plan(
     // SAFETY: the planner gives a path that `path` has made, and the plan of the bitmap scan in it.
     unsafe {
         let index = nodes::<pg_sys::IndexPath>((*best_path).custom_private).next().unwrap_or(null_mut());
-        let bitmap_scan = nodes::<pg_sys::Plan>(plans).next().unwrap_or(null_mut());
+        let radius = radius(rel, index);
         let scan = pg_sys::palloc0(size_of::<pg_sys::CustomScan>()).cast::<pg_sys::CustomScan>();
         let plan = addr_of_mut!((*scan).scan.plan);
         (*plan).type_ = pg_sys::NodeTag::T_CustomScan;
@@ -227,11 +294,17 @@ unsafe extern "C-unwind" fn plan(
         // All conditions, in PostgreSQL's order: rows are asked them whether the bitmap is exact or not.
         (*plan).qual = pg_sys::extract_actual_clauses(clauses, false);
         // Of the bitmap scan only what makes the bitmap.
-        (*plan).lefttree = (*bitmap_scan).lefttree;
+        if let Some(bitmap_scan) = nodes::<pg_sys::Plan>(plans).next() {
+            (*plan).lefttree = (*bitmap_scan).lefttree;
+        }
         (*scan).scan.scanrelid = (*rel).relid;
         (*scan).flags = (*best_path).flags;
-        (*scan).custom_exprs = pg_sys::copyObjectImpl((*index).indexorderbys.cast()).cast();
-        (*scan).custom_private = pg_sys::lappend_oid(null_mut(), (*(*index).indexinfo).indexoid);
+        let private = node::Private {
+            index: (*(*index).indexinfo).indexoid,
+            order_bys: (*index).indexorderbys,
+            radius: radius.map(|radius| (radius.limit, radius.is_included)),
+        };
+        private.write(&mut *scan);
         (*scan).methods = node::scan_methods();
         plan
     }

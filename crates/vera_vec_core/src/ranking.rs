@@ -35,6 +35,12 @@ impl Place {
         }
     }
 
+    /// The place right after this one: no distance is between them. NULL has none after it.
+    #[must_use]
+    pub fn successor(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+
     /// The distance, but for the sign of zero.
     pub fn distance(self) -> Option<f64> {
         match self {
@@ -78,6 +84,10 @@ pub struct Ranking {
     pending: Option<Hit>,
     fetched: BinaryHeap<Reverse<Ranked>>,
     most: usize,
+    /// Rows from this place on are not wanted.
+    end: Option<Place>,
+    /// Whether all rows that have not been fetched are from there on.
+    is_over: bool,
     /// The least row that there was no room for; only rows before it are kept.
     cut: Option<Ranked>,
     /// The last row given.
@@ -100,11 +110,21 @@ impl Ranking {
             pending: None,
             fetched: BinaryHeap::new(),
             most: (memory / 4 / size_of::<Ranked>()).max(LEAST),
+            end: None,
+            is_over: false,
             cut: None,
             last: None,
             earlier: SearchStats::default(),
             fetches: 0,
         }
+    }
+
+    /// Looks for no rows whose first distance is at `end` or after it. Those that have been fetched already may be
+    /// given.
+    #[must_use]
+    pub fn before(mut self, end: Option<Place>) -> Self {
+        self.end = end;
+        self
     }
 
     /// What the searches did so far, with the rows that were fetched as `returned`.
@@ -121,8 +141,14 @@ impl Ranking {
     /// The next row; None after the last.
     pub fn next(&mut self, table: &mut impl Table) -> Option<Ranked> {
         loop {
-            if self.pending.is_none() {
+            if self.pending.is_none() && !self.is_over {
                 self.pending = self.search.next(table);
+                // Bounds only grow, and a distance is not below its bound.
+                self.is_over =
+                    self.end.zip(self.pending).is_some_and(|(end, hit)| table.place(hit.key) >= end);
+                if self.is_over {
+                    self.pending = None;
+                }
             }
             let bound = self.pending.map(|hit| table.place(hit.key));
             if let Some(Reverse(best)) = self.fetched.peek()
@@ -177,6 +203,7 @@ impl Ranking {
         self.earlier = self.stats();
         self.search = Search::new(self.slots, self.memory);
         self.pending = None;
+        self.is_over = false;
         self.cut = None;
     }
 }

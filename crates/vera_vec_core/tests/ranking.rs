@@ -114,6 +114,28 @@ proptest! {
     }
 
     #[test]
+    fn gives_every_row_before_an_end(rows in rows(), orders in 1usize..3, short in any::<bool>(), end in prop_oneof![
+        (-60..80i32).prop_map(|end| Some(f64::from(end))), Just(Some(f64::NAN)), Just(Some(f64::INFINITY)), Just(None),
+    ]) {
+        let mut table = InMemory { rows: rows.clone(), orders, fetched: 0 };
+        let memory = if short { 0 } else { 1 << 24 };
+        let mut ranking = Ranking::new(rows.len() as u32, memory).before(Some(Place::of(end)));
+        let given: Vec<Ranked> = std::iter::from_fn(|| ranking.next(&mut table)).collect();
+        prop_assert!(given.is_sorted_by(|a, b| a.first <= b.first));
+        let is_wanted = |row: &Row| row.1.is_some_and(|(first, _)| Place::of(first) < Place::of(end));
+        let mut wanted: Vec<u32> = given.iter().map(|row| row.tid.block).filter(|&block| is_wanted(&rows[block as usize])).collect();
+        wanted.sort_unstable();
+        let expected: Vec<u32> = (0..).zip(&rows).filter(|(_, row)| is_wanted(row)).map(|(ordinal, _)| ordinal).collect();
+        prop_assert_eq!(wanted, expected);
+    }
+
+    #[test]
+    fn nothing_is_between_a_place_and_its_successor(a in any::<f64>(), b in any::<f64>()) {
+        let (a, b) = (Place::of(Some(a)), Place::of(Some(b)));
+        prop_assert_eq!(b <= a, b < a.successor());
+    }
+
+    #[test]
     fn places_order_as_float8_does(a in any::<Option<f64>>(), b in any::<Option<f64>>()) {
         // Greatest last: numbers, NaN, NULL.
         let rank = |d: Option<f64>| match d { None => (2, 0.0), Some(d) if d.is_nan() => (1, 0.0), Some(d) => (0, d) };
@@ -145,6 +167,15 @@ fn fetches_only_what_can_be_next() {
         ranking.next(&mut table).unwrap();
     }
     assert!(table.fetched <= 14, "{}", table.fetched);
+}
+
+#[test]
+fn stops_at_an_end() {
+    let rows: Vec<_> = (0..5000).map(|i| (i, Some((Some(f64::from(i) + 3.5), None)))).collect();
+    let mut table = InMemory { rows, orders: 1, fetched: 0 };
+    let mut ranking = Ranking::new(5000, 1 << 20).before(Some(Place::of(Some(9.0))));
+    let given = std::iter::from_fn(|| ranking.next(&mut table)).count();
+    assert_eq!((given, table.fetched), (9, 9), "bounds 0 to 8");
 }
 
 /// Rows that have no distance need not be fetched.

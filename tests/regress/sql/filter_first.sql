@@ -72,6 +72,26 @@ SELECT count(*) FROM lines_of('EXPLAIN (COSTS OFF) SELECT id FROM papers WHERE t
 SELECT differences('SELECT embedding <-> NULL FROM papers WHERE tenant = 7 ORDER BY embedding <-> NULL LIMIT 3');
 SELECT error_of('SELECT id FROM papers WHERE tenant = 7 ORDER BY embedding <-> ''[1,2]'' LIMIT 3');
 
+-- Within a radius: the scan stops there, whether other indexes serve the rest or not.
+EXPLAIN (COSTS OFF) SELECT id FROM papers WHERE embedding <-> '[1,2,3,4,5,6,7,8]' < 9.5 ORDER BY embedding <-> '[1,2,3,4,5,6,7,8]' LIMIT 50;
+EXPLAIN (COSTS OFF) SELECT id FROM papers WHERE 9.5 >= embedding <-> '[1,2,3,4,5,6,7,8]' AND tenant = 7 ORDER BY embedding <-> '[1,2,3,4,5,6,7,8]' LIMIT 50;
+SELECT line FROM lines_of('EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF, BUFFERS OFF)
+    SELECT id FROM papers WHERE embedding <-> ''[1,2,3,4,5,6,7,8]'' < 9.5 ORDER BY embedding <-> ''[1,2,3,4,5,6,7,8]'' LIMIT 5000') AS line WHERE line ~ 'Rows';
+SELECT condition, operator, differences(format('SELECT embedding %s %L FROM papers WHERE %s ORDER BY embedding %1$s %2$L LIMIT 50',
+        operator, vector, format(condition, format('(embedding %s %L)', operator, vector))))
+    FROM unnest(ARRAY['%s < 12', '%s <= 0', '%s < 0', '%s < -20', '%s < 0.1 AND tenant = 7', '%s <= 1 AND tenant BETWEEN 3 AND 9', '0.2 > %s', '9 >= %s AND %1$s >= 0.05',
+        '%s < ''NaN''', '%s <= ''NaN''', '%s < ''inf''', '%s < NULL::float8', '%s < (SELECT 12::float8)', 'NOT %s >= 3', '%s < 5 OR tenant = 7']) AS condition,
+    unnest(ARRAY['<->', '<=>', '<#>']) WITH ORDINALITY AS o(operator, number),
+    LATERAL (VALUES (CASE number WHEN 1 THEN '[1,2,3,4,5,6,7,8]' WHEN 2 THEN '[-1,0,0,9,0,-3,1,1]' ELSE '[0,0,0,1,0,0,0,0]' END)) AS v(vector)
+    ORDER BY condition, number;
+PREPARE within(veravec, float8) AS SELECT count(*), max(d) < $2 FROM (SELECT embedding <-> $1 AS d FROM papers WHERE embedding <-> $1 < $2 ORDER BY embedding <-> $1 LIMIT 1000) AS found;
+SET plan_cache_mode = force_generic_plan;
+EXECUTE within('[1,2,3,4,5,6,7,8]', 9.5);
+EXECUTE within('[1,2,3,4,5,6,7,8]', 20);
+EXECUTE within('[1,2,3,4,5,6,7,8]', NULL);
+EXECUTE within(NULL, 9.5);
+RESET plan_cache_mode;
+
 -- A bitmap that has no room for rows has whole blocks.
 SET work_mem = '64kB';
 SELECT line FROM lines_of('EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF, BUFFERS OFF)
