@@ -200,7 +200,8 @@ impl Drop for Paths {
     }
 }
 
-/// The relation's best bitmap scan by its own conditions.
+/// The relation's best bitmap scan by its own conditions: a copy, because the planner frees paths (but those of index scans) that
+/// another one is better than, and ours may be.
 ///
 /// The planner may have dropped it for a plain index scan that is cheaper; so without one it is asked again, with those
 /// made dear.
@@ -216,13 +217,16 @@ unsafe fn bitmap_path(
                 .map(<*mut pg_sys::Path>::cast)
         }
     };
-    // SAFETY: as above. Paths are in memory that lives as long as the planning; an error puts back what was set aside.
+    // SAFETY: as above. The copy is in memory that lives as long as the planning; an error puts back what was set aside.
     unsafe {
-        find((*rel).pathlist).or_else(|| {
+        let found: *mut pg_sys::BitmapHeapPath = find((*rel).pathlist).or_else(|| {
             let _paths = Paths::set_aside(rel);
             pg_sys::create_index_paths(root, rel);
             find((*rel).pathlist)
-        })
+        })?;
+        let copy = pg_sys::palloc(size_of::<pg_sys::BitmapHeapPath>()).cast::<pg_sys::BitmapHeapPath>();
+        copy.write(*found);
+        Some(copy)
     }
 }
 
