@@ -298,7 +298,11 @@ unsafe extern "C-unwind" fn plan(
         // All conditions, in PostgreSQL's order: rows are asked them whether the bitmap is exact or not.
         (*plan).qual = pg_sys::extract_actual_clauses(clauses, false);
         // Of the bitmap scan only what makes the bitmap.
-        if let Some(bitmap_scan) = nodes::<pg_sys::Plan>(plans).next() {
+        if let Some(mut bitmap_scan) = nodes::<pg_sys::Plan>(plans).next() {
+            // Under a Result, if there are conditions that are the same for all rows; PostgreSQL puts one over this scan too.
+            while (*bitmap_scan).type_ != pg_sys::NodeTag::T_BitmapHeapScan {
+                bitmap_scan = (*bitmap_scan).lefttree;
+            }
             (*plan).lefttree = (*bitmap_scan).lefttree;
         }
         (*scan).scan.scanrelid = (*rel).relid;

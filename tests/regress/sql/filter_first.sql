@@ -104,6 +104,11 @@ SELECT differences('SELECT embedding <-> ''[1,2,3,4,5,6,7,8]'' FROM papers WHERE
 CREATE INDEX papers_tenant ON papers (tenant);
 RESET enable_seqscan;
 
+-- With a condition that is the same for all rows, PostgreSQL puts a node over scans.
+EXPLAIN (COSTS OFF) SELECT id FROM papers WHERE tenant = 7 AND current_setting('work_mem') <> '' ORDER BY embedding <-> '[1,2,3,4,5,6,7,8]' LIMIT 5;
+SELECT differences('SELECT embedding <-> ''[1,2,3,4,5,6,7,8]'' FROM papers WHERE tenant = 7 AND current_setting(''work_mem'') <> '''' ORDER BY embedding <-> ''[1,2,3,4,5,6,7,8]'' LIMIT 5');
+SELECT differences('SELECT embedding <-> ''[1,2,3,4,5,6,7,8]'' FROM papers WHERE tenant = 7 AND current_setting(''work_mem'') = '''' ORDER BY embedding <-> ''[1,2,3,4,5,6,7,8]'' LIMIT 5');
+
 -- Plans that are kept, parameters, and parameters that change from row to row.
 SET plan_cache_mode = force_generic_plan;
 PREPARE of_tenant(int, veravec, int) AS SELECT tenant, round((embedding <-> $2)::numeric, 4) FROM papers
