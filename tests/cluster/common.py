@@ -25,6 +25,8 @@ FREE = (
     "RESET enable_seqscan; RESET enable_sort; RESET enable_bitmapscan; RESET enable_indexscan;"
     " RESET enable_indexonlyscan"
 )
+PARALLEL = ("SET max_parallel_workers_per_gather = 2; SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0;"
+            " SET min_parallel_table_scan_size = 0; SET min_parallel_index_scan_size = 0")
 
 METRICS = {"veravec_ops": ("<->", "<#>", "<=>"), "veravec_l1_ops": ("<+>",)}
 

@@ -15,16 +15,14 @@ import time
 import numpy as np
 import psycopg
 
-from common import (ACCESS_METHOD, FORCED, FREE, SEQUENTIAL, Checks, abbreviated, answer, check_index, first_difference,
-                    indexes, literal, number_from, seed_from, uses_index)
+from common import (ACCESS_METHOD, FORCED, FREE, PARALLEL, SEQUENTIAL, Checks, abbreviated, answer, check_index,
+                    first_difference, indexes, literal, number_from, seed_from, uses_index)
 from oracle_queries import random_query, vector_in_sql
 from oracle_tables import Table
 from server import Server
 
 QUERIES = 24  # of each scenario, at least
 COPIES_IDS = 10_000_000  # the third session's rows have ids from here on
-PARALLEL = ("SET max_parallel_workers_per_gather = 2; SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0;"
-            " SET min_parallel_table_scan_size = 0; SET min_parallel_index_scan_size = 0")
 INDEXED = 0.9  # at least this share of forced plans uses the index
 
 
