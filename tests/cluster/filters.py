@@ -27,15 +27,16 @@ QUERIES = 8  # in each transaction
 TRANSACTIONS = 4  # in each scenario
 SETTING = "vera_vec.enable_filter_first"
 CUSTOM_SCAN = "Custom Scan ("
-ALONE = "SET enable_seqscan = off; SET enable_sort = off; SET enable_indexscan = off; SET enable_indexonlyscan = off"
+BITMAPS = "SET enable_seqscan = off; SET enable_indexscan = off; SET enable_indexonlyscan = off"
 
 # Ways to plan: name → (settings after FREE, whether the filter may come first).
 PLANS = {
     "our index": (FORCED, False),
-    "bitmaps": (ALONE, False),
+    "bitmaps": (BITMAPS, False),
+    "bitmaps, no sort": (f"{BITMAPS}; SET enable_sort = off", False),
     "free": ("SELECT", False),
     "filter first": ("SELECT", True),
-    "filter first, alone": (ALONE, True),
+    "filter first, alone": (f"{BITMAPS}; SET enable_sort = off", True),
     "filter first, no sequential scan": ("SET enable_seqscan = off", True),
 }
 
@@ -104,7 +105,7 @@ class Scenario:
             table.sql("SAVEPOINT own")
             for _ in range(int(self.rng.integers(1, 4))):
                 table.change()
-        if self.rng.random() < (0.6 if table.many_pages else 0.2):
+        if self.rng.random() < (0.9 if table.many_pages else 0.2):
             self.during("SET LOCAL work_mem = '64kB'")
         if self.rng.random() < 0.15:
             self.during(PARALLEL.replace("SET ", "SET LOCAL "))
@@ -133,7 +134,7 @@ class Scenario:
         for _ in range(QUERIES):
             query = random_query(self.table, may_lock, may_change)
             way = self.pick(self.directly, self.directly, self.directly, self.prepared, self.by_cursor)
-            if query.changes:
+            if query.changes or not query.constants.makers:
                 way = self.directly
             try:
                 way(query)

@@ -26,6 +26,7 @@ OTHER_INDEXES = (
     "(at) WHERE flag", "(tenant) WHERE tag = 'a'", "(tenant, tag) WHERE meta IS NOT NULL", "USING gin (tags) WHERE tenant < 4",
     "(stable_hash(tag))",
 )
+OFTEN_MANY_ROWS = ("(id)", "(flag, tenant)", "USING gin (tags)")
 
 POLICIES = (
     "USING (tenant = current_setting('app.tenant')::int)",
@@ -64,10 +65,10 @@ class Table:
         self.nulls, self.zeros = self.pick(0, 0.05, 0.3), self.pick(0, 0.02, 0.2)
         self.dimensions = self.pick(1, 2, 3, 3, 5, 8, 24)
         self.vectors = []
-        # A bitmap that has to be lossy in 64 kB of memory needs about a thousand pages.
+        # In 64 kB of memory a bitmap of about a thousand pages is lossy. Here each row has a page of its own.
         self.many_pages = rng.random() < 0.25
-        self.row_count = int(rng.integers(2200, 2800)) if self.many_pages else self.pick(0, 200, 600, 1500, 3000)
-        self.partitions = self.pick("", "", "", "RANGE (at)", "LIST (tenant)", "HASH (id)")
+        self.row_count = int(rng.integers(2500, 3500)) if self.many_pages else self.pick(0, 200, 600, 1500, 3000)
+        self.partitions = self.pick(*[""] * (9 if self.many_pages else 3), "RANGE (at)", "LIST (tenant)", "HASH (id)")
         self.readers = rng.random() < 0.35
 
     def pick(self, *choices):
@@ -113,7 +114,7 @@ class Table:
             self._metadata(),
             " ".join(words),
             " ".join(f"{word}:{place + 1}" for place, word in enumerate(words)),
-            "x" * (3000 if self.many_pages else self.pick(0, 0, 20, 200)),
+            "x" * (4100 if self.many_pages else self.pick(0, 0, 20, 200)),
             vector_text(vector),
         )
         self.next_id += 1
@@ -164,7 +165,7 @@ class Table:
             if ours_at == when:
                 self._create_our_indexes()
             if others_at == when:
-                for index in self.some(OTHER_INDEXES, 1, 8):
+                for index in sorted({*self.some(OTHER_INDEXES, 1, 8), *(OFTEN_MANY_ROWS if self.many_pages else ())}):
                     self.sql(f"CREATE INDEX ON t {index}")
             if when == "before":
                 self.load(self.row_count)
