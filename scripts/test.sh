@@ -8,9 +8,9 @@
 #   dump      pg_dump and restore (tests/dump.sh)
 #   client    psycopg: text and binary, COPY, fuzzed input (tests/client)
 #   readme    every SQL example of the documentation
-#   ddl, isolation, oracle, crash, replica, damage
+#   ddl, isolation, oracle, filters, crash, replica, damage
 #             indexes on whole servers (tests/cluster): what SQL can do to a table, chosen interleavings, random queries
-#             by index and without, kill -9, a standby, damaged files
+#             by index and without, random filters by all kinds of indexes, kill -9, a standby, damaged files
 #   release   regress once more with an optimised build, on one version
 source "$(dirname "$0")/common.sh"
 source "$ROOT/scripts/tools.sh"
@@ -21,10 +21,10 @@ trap server_stop EXIT
 PASSED=0
 FAILED=0
 SKIPPED=()
-CLUSTER="ddl isolation oracle crash replica damage"
+CLUSTER="ddl isolation oracle filters crash replica damage"
 LAYERS=${LAYERS:-core pg_test regress beside dump client readme $CLUSTER release}
-# Seconds of the oracle and rounds of kill -9, on each version.
-export ORACLE_SECONDS=${ORACLE_SECONDS:-60} CRASH_ROUNDS=${CRASH_ROUNDS:-15}
+# Seconds of the random tests and rounds of kill -9, on each version.
+export ORACLE_SECONDS=${ORACLE_SECONDS:-60} FILTERS_SECONDS=${FILTERS_SECONDS:-25} CRASH_ROUNDS=${CRASH_ROUNDS:-15}
 
 wants() { [[ " $LAYERS " == *" $1 "* ]]; }
 

@@ -17,16 +17,18 @@ import time
 import numpy as np
 import psycopg
 
-from common import (ACCESS_METHOD, FORCED, FREE, PARALLEL, SEQUENTIAL, Checks, abbreviated, answer, check_index, indexes,
-                    number_from, seed_from)
+from common import (ACCESS_METHOD, FORCED, FREE, PARALLEL, SEQUENTIAL, Checks, abbreviated, answer, check_index,
+                    indexes, number_from, seed_from)
 from filters_queries import random_query
 from filters_tables import READERS, TENANTS, Table
+from filters_waiting import Waiting
 from server import Server
 
 QUERIES = 8  # in each transaction
 TRANSACTIONS = 4  # in each scenario
 SETTING = "vera_vec.enable_filter_first"
 CUSTOM_SCAN = "Custom Scan ("
+IDLE = psycopg.pq.TransactionStatus.IDLE
 BITMAPS = "SET enable_seqscan = off; SET enable_indexscan = off; SET enable_indexonlyscan = off"
 
 # Ways to plan: name → (settings after FREE, whether the filter may come first).
@@ -69,6 +71,8 @@ class Scenario:
             for _ in range(TRANSACTIONS):
                 with self.transaction() as (may_lock, may_change):
                     self.ask(may_lock, may_change)
+                if self.rng.random() < 0.4:
+                    Waiting(self).run()
                 if self.rng.random() < 0.3:
                     self.table.change()
                 if self.rng.random() < 0.2:
@@ -149,6 +153,9 @@ class Scenario:
         names = [name for name, (_, first) in PLANS.items() if self.has_setting or not first]
         return self.table.some(names, 2, len(names)) if self.rng.random() < 0.5 else names
 
+    def set_plan_named(self, name):
+        self.set_plan(*PLANS[name])
+
     def set_plan(self, settings, filter_first):
         self.connection.execute(f"{FREE}; {settings}")
         if self.has_setting:
@@ -197,14 +204,14 @@ class Scenario:
         values = query.constants.values()
         full, statement = self.reference(query, values), query.sql(values)
         for name in self.plans():
-            self.set_plan(*PLANS[name])
+            self.set_plan_named(name)
             self.judge(name, query, statement, self.rows(query, statement), full)
         if self.table.many_pages and not query.changes:
             self.count_lossy(statement)
 
     def count_lossy(self, statement):
         """Counts whether a bitmap had to forget which rows of a page it meant."""
-        self.set_plan(*PLANS["bitmaps"])
+        self.set_plan_named("bitmaps")
         lines = self.connection.execute(f"EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) {statement}").fetchall()
         self.counts["lossy bitmaps"] += any(" lossy=" in line for (line,) in lines)
 
@@ -222,7 +229,7 @@ class Scenario:
             values = query.constants.values()
             full = self.reference(query, values) if not generic_comes or round_number in (0, 6) else None
             for number, name in enumerate(names):
-                self.set_plan(*PLANS[name])
+                self.set_plan_named(name)
                 statement = f"EXECUTE p{number}({', '.join(values)})"
                 rows = self.rows(query, statement)
                 if full is not None:
@@ -235,7 +242,7 @@ class Scenario:
         full, statement = self.reference(query, values), query.sql(values)
         kind = "" if query.suffix else self.pick("", "NO SCROLL", "SCROLL")
         for name in self.plans():
-            self.set_plan(*PLANS[name])
+            self.set_plan_named(name)
             self.connection.execute(f"DECLARE c {kind} CURSOR FOR {statement}")
             rows, problem = [], None
             if kind == "SCROLL":
@@ -250,9 +257,6 @@ class Scenario:
             self.judge(name, query, statement, rows, full)
 
 
-IDLE = psycopg.pq.TransactionStatus.IDLE
-
-
 def has_setting(connection):
     return bool(connection.execute(f"SELECT FROM pg_settings WHERE name = '{SETTING}'").rowcount)
 
@@ -263,7 +267,7 @@ def report(counts):
             shares = ", ".join(f"{kind} {counts[f'{name}: {kind}'] / counts[name]:.0%}"
                                for kind in ("our index", "bitmaps", "filter first"))
             print(f"{name}: {counts[name]} plans; {shares}")
-    print(f"{counts['lossy bitmaps']} queries with lossy bitmaps")
+    print(f"{counts['lossy bitmaps']} queries with lossy bitmaps; {counts['waited']} waited for another transaction")
 
 
 def main():

@@ -12,6 +12,7 @@ class Constants:
 
     def __init__(self, table):
         self.table, self.rng, self.pick = table, table.rng, table.pick
+        self.operator = table.pick("<->", "<->", "<#>", "<=>", "<=>", "<+>")  # that the query orders by
         self.makers = []
 
     def new(self, type_name, make):
@@ -58,7 +59,10 @@ class Constants:
         """A constant; or, known only when the query runs, a stored vector that may be NULL."""
         if self.rng.random() < 0.12:
             return f"(SELECT q.v FROM queries q WHERE q.id = {self.integer(0, 9)})"
-        return self.new("veravec", lambda: f"'{vector_text(self.table.query_vector())}'::veravec")
+        return self.new("veravec", self.constant_vector)
+
+    def constant_vector(self):
+        return f"'{vector_text(self.table.query_vector())}'::veravec"
 
     def distance(self):
         """A number that is likely to lie among the distances: many are small integers, their roots or cosines."""
@@ -71,7 +75,8 @@ def _plain(c, t):
     return (
         f"{t}.tenant = {c.tenant()}", f"{t}.tenant = {c.tenant()}", f"{t}.tenant = {c.tenant()}",
         f"{t}.tenant < {c.tenant()}",
-        f"{t}.tenant IN ({c.tenant()}, {c.tenant()}, {c.tenant()})", f"{t}.tenant = ANY ({c.array(range(TENANTS), 'int[]')})",
+        f"{t}.tenant IN ({c.tenant()}, {c.tenant()}, {c.tenant()})",
+        f"{t}.tenant = ANY ({c.array(range(TENANTS), 'int[]')})",
         f"{t}.tenant BETWEEN {c.tenant()} AND {c.tenant()}", f"{t}.tenant IS NULL", f"{t}.tenant <> {c.tenant()}",
         f"{t}.tenant IS DISTINCT FROM {c.tenant()}", f"{t}.tenant % 3 = {c.integer(0, 3)}",
         f"{t}.at >= {c.time()}", f"{t}.at BETWEEN {c.time()} AND {c.time()}", f"{t}.at < {c.time()}",
@@ -80,7 +85,7 @@ def _plain(c, t):
         f"{t}.tag = {c.text(*KINDS)}", f"{t}.tag = {c.text(*KINDS)}", f"{t}.tag > {c.text(*KINDS)}",
         f"{t}.tag LIKE {quoted(like)}", f"{t}.tag NOT LIKE {quoted(like)}", f"{t}.tag ILIKE {c.text('A%', '%b')}",
         f"{t}.tag = ANY ({c.array(KINDS[:6], 'text[]')})", f"{t}.tag <> ALL ({c.array(KINDS[:6], 'text[]')})",
-        f"lower({t}.tag) = {c.text('a', 'abc')}", f"{t}.tag ~ '^a'", f"stable_hash({t}.tag) = {c.integer(0, 3)}",
+        f"lower({t}.tag) = {c.text('a', 'abc')}", f"{t}.tag ~ '^a'", f"name_class({t}.tag) = {c.integer(0, 3)}",
         f"{t}.flag", f"NOT {t}.flag", f"{t}.flag IS NOT TRUE", f"{t}.flag IS NULL", f"coalesce({t}.flag, true)",
         f"{t}.id = {c.integer(1, 3000, 'bigint')}", f"{t}.id % {c.pick(2, 3, 7, 50)} = {c.integer(0, 2, 'bigint')}",
         f"{t}.id BETWEEN {c.integer(1, 1000, 'bigint')} AND {c.integer(500, 3000, 'bigint')}",
@@ -104,7 +109,8 @@ def _documents(c, t):
         f"({t}.meta ->> 'n')::int < {c.integer(0, 20)}", f"({t}.meta ->> 'n')::int = {c.integer(0, 20)}",
         f"{t}.meta @? '$.n ? (@ > {c.rng.integers(0, 20)})'", f"{t}.meta @@ '$.kind == \"a\"'",
         f"{t}.meta -> 'nested' @> '{{\"x\": true}}'", f"{t}.meta #>> '{{nested,deep,n}}' = '1'",
-        f"{t}.words @@ {c.words()}", f"{t}.words @@ {c.words()}", f"{simple} @@ {c.words()}", f"NOT {t}.words @@ {c.words()}",
+        f"{t}.words @@ {c.words()}", f"{t}.words @@ {c.words()}", f"NOT {t}.words @@ {c.words()}",
+        f"{simple} @@ {c.words()}",
     )
 
 
@@ -114,7 +120,8 @@ def _subqueries(c, t):
     return (
         f"EXISTS (SELECT FROM n WHERE n.tenant = {t}.tenant AND n.tag = {c.text('a', 'b', 'c')})",
         f"NOT EXISTS (SELECT FROM n WHERE n.tenant = {t}.tenant AND n.id < {t}.id)",
-        f"{t}.tenant IN ({in_n})", f"{t}.tenant NOT IN ({in_n})", f"{t}.tenant NOT IN ({in_n} AND n.tenant IS NOT NULL)",
+        f"{t}.tenant IN ({in_n})", f"{t}.tenant NOT IN ({in_n})",
+        f"{t}.tenant NOT IN ({in_n} AND n.tenant IS NOT NULL)",
         f"{t}.tenant = (SELECT min(n.tenant) FROM n WHERE n.id > {c.integer(0, 20, 'bigint')})",
         f"(SELECT count(*) FROM n WHERE n.tag = {t}.tag) > {c.integer(0, 5)}",
         f"{t}.tenant = ANY (ARRAY({in_n}))", f"{t}.tags && ARRAY(SELECT n.tag || 'ed' FROM n UNION SELECT 'red')",
@@ -170,7 +177,7 @@ def _tree(c, t, d, depth):
 def predicate(constants, alias, distance):
     """A condition in SQL on the rows of `alias`; `distance` is the expression that they are ordered by."""
     table = constants.table
-    terms = [_tree(constants, alias, distance, constants.pick(0, 1, 2)) for _ in range(constants.pick(1, 1, 2, 3))]
+    terms = [_tree(constants, alias, distance, constants.pick(0, 1, 2)) for _ in range(constants.pick(1, 1, 1, 2))]
     if table.where and constants.rng.random() < 0.7:
         terms.append(f"{alias}.{table.where}")
     return " AND ".join(terms)

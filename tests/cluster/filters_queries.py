@@ -56,13 +56,18 @@ class Query:
             case "exact":
                 return _rows_difference(got, full)
             case "set":
-                return _rows_difference(sorted(got, key=repr), sorted(full, key=repr))
+                return _rows_difference(sorted(got, key=_comparable), sorted(full, key=_comparable))
+
+
+def _comparable(row):
+    """Equal for rows that SQL does not tell apart: NaN is NaN, and -0.0 is 0.0."""
+    return repr([value + 0.0 if isinstance(value, float) else value for value in row])
 
 
 def _rows_difference(got, full):
-    """The first place where two lists differ, to the last bit; NaN is equal to NaN."""
+    """The first place where two lists differ, or None."""
     for position in range(max(len(got), len(full))):
-        a, b = (repr(rows[position]) if position < len(rows) else "nothing" for rows in (full, got))
+        a, b = (_comparable(rows[position]) if position < len(rows) else "nothing" for rows in (full, got))
         if a != b:
             return f"row {position}: expected {a}, got {b}"
     return None
@@ -70,16 +75,13 @@ def _rows_difference(got, full):
 
 def _keys_difference(got, full, *window):
     """As first_difference, for more keys than a distance: each combination becomes a number, its rank."""
-    def key(row):
-        return repr([value + 0.0 if isinstance(value, float) else value for value in row[1:]])  # -0.0 is 0.0
-
     ranks = {}
     for row in full:
-        ranks.setdefault(key(row), float(len(ranks)))
+        ranks.setdefault(_comparable(row[1:]), float(len(ranks)))
     strangers = set(map(repr, got)) - set(map(repr, full))
     if strangers:
         return f"rows that are not in the whole answer: {sorted(strangers)[:5]}"
-    return first_difference(*([(row[0], ranks[key(row)]) for row in rows] for rows in (got, full)), *window)
+    return first_difference(*([(row[0], ranks[_comparable(row[1:])]) for row in rows] for rows in (got, full)), *window)
 
 
 def _groups_difference(got, full, *window):
@@ -102,8 +104,8 @@ def _groups_difference(got, full, *window):
 
 def _ordered(c, d, where):
     """Rows of one table by distance. Name → (template, judge)."""
-    identity = c.pick("t.id", "t.id", "t.id || ' at ' || t.ctid::text", "t.id || t.tableoid::regclass::text || t.ctid::text",
-                      "md5(t::text) || t.id", "concat(t.id, t.tag, t.tags, t.meta)")
+    identity = c.pick("t.id", "t.id", "t.id || ' at ' || t.ctid::text", "concat(t.id, ' in ', t.tableoid::regclass)",
+                      "md5(t::text) || t.id", "concat(t.id, ' ', t.tag, t.tags, t.meta)")
     rows = f"SELECT {identity}, {d} FROM t WHERE {where}"
     key = c.pick("t.tenant", "t.tag DESC", "t.at NULLS FIRST", "t.flag", "t.tags")
     column = key.split()[0]
@@ -115,13 +117,16 @@ def _ordered(c, d, where):
         "descending": (f"{rows} ORDER BY {d} {c.pick('DESC', 'NULLS FIRST', 'DESC NULLS LAST')}{WINDOW}", "keys"),
         "ties broken": (f"{rows} ORDER BY {d}, t.id{WINDOW}", "exact"),
         "view": (f"SELECT t.id, {d} FROM barrier t WHERE {where} ORDER BY {d}{WINDOW}", "nearest"),
-        "sample": (f"SELECT t.id, {d} FROM t TABLESAMPLE BERNOULLI (60) REPEATABLE (3) WHERE {where} ORDER BY {d}{WINDOW}",
-                   "nearest"),
+        "sample": (f"SELECT t.id, {d} FROM t TABLESAMPLE BERNOULLI (60) REPEATABLE (3) WHERE {where}"
+                   f" ORDER BY {d}{WINDOW}", "nearest"),
         "only": (f"SELECT t.id, {d} FROM ONLY t WHERE {where} ORDER BY {d}{WINDOW}", "nearest"),
-        "subquery": (f"SELECT s.id, s.d FROM (SELECT t.id, {d} AS d FROM t WHERE {where} ORDER BY d{WINDOW}) s", "nearest"),
+        "subquery": (f"SELECT s.id, s.d FROM (SELECT t.id, {d} AS d FROM t WHERE {where} ORDER BY d{WINDOW}) s",
+                     "nearest"),
         "filter after": (f"SELECT s.id, s.d FROM ({whole}) s WHERE s.flag OR s.tenant < 2 ORDER BY s.d, s.id", "exact"),
-        "CTE": (f"WITH s AS {c.pick('MATERIALIZED', 'NOT MATERIALIZED')} ({whole}) SELECT id, d FROM s ORDER BY d, id", "exact"),
-        "count": (f"SELECT count(*), count(s.d) FROM (SELECT {d} AS d FROM t WHERE {where} ORDER BY {d}{WINDOW}) s", "exact"),
+        "CTE": (f"WITH s AS {c.pick('MATERIALIZED', 'NOT MATERIALIZED')} ({whole})"
+                " SELECT id, d FROM s ORDER BY d, id", "exact"),
+        "count": (f"SELECT count(*), count(s.d) FROM (SELECT {d} AS d FROM t WHERE {where} ORDER BY {d}{WINDOW}) s",
+                  "exact"),
         "count all": (f"SELECT count(*), sum(t.id)::bigint, min({d}), max({d}) FROM t WHERE {where}", "exact"),
         "exists": (f"SELECT EXISTS (SELECT FROM t WHERE {where} ORDER BY {d}{WINDOW})", "exact"),
         "group by": (f"SELECT s.tenant, count(*), max(s.d) FROM ({whole}) s GROUP BY s.tenant", "set"),
@@ -129,7 +134,8 @@ def _ordered(c, d, where):
         "distinct on another": (f"SELECT DISTINCT ON (t.tenant) t.id, t.tenant, {d} FROM t WHERE {where}"
                                 f" ORDER BY t.tenant, {d}, t.id{WINDOW}", "exact"),
         "distinct": (f"SELECT DISTINCT {d} AS d FROM t WHERE {where} ORDER BY d{WINDOW}", "exact"),
-        "window function": (f"SELECT t.id, {d}, rank() OVER (ORDER BY {d}) FROM t WHERE {where} ORDER BY {d}{WINDOW}", "keys"),
+        "window function": (f"SELECT t.id, {d}, rank() OVER (ORDER BY {d}) FROM t WHERE {where} ORDER BY {d}{WINDOW}",
+                            "keys"),
         "delete": (f"DELETE FROM t WHERE id IN (SELECT id FROM ({whole}) s) RETURNING id, {d}", "set"),
         "update": (f"UPDATE t SET pad = 'z' FROM ({whole}) s WHERE s.id = t.id RETURNING t.id, t.flag, s.d", "set"),
     }
@@ -156,10 +162,11 @@ def _joined(c, d, where):
         "left lateral": (f"SELECT q.id, i.id, i.d FROM queries q LEFT JOIN LATERAL (SELECT t.id, {by_q} AS d FROM t"
                          f" WHERE {correlated} AND {inner} ORDER BY {by_q}, t.id{WINDOW}) i ON true", "set"),
         "correlated": (f"SELECT q.id, (SELECT count(s.d) FROM ({inside}) s) FROM queries q", "set"),
-        "array": (f"SELECT q.id, ARRAY(SELECT {by_q} FROM t WHERE {correlated} AND {inner} ORDER BY {by_q}{WINDOW})::text"
-                  " FROM queries q", "set"),
+        "array": (f"SELECT q.id, ARRAY(SELECT {by_q} FROM t WHERE {correlated} AND {inner}"
+                  f" ORDER BY {by_q}{WINDOW})::text FROM queries q", "set"),
         "union all": (f"(SELECT 1, t.id, {d} AS d FROM t WHERE {where} ORDER BY {d}{WINDOW}) UNION ALL"
-                      f" (SELECT 2, t.id, {d} FROM t WHERE {second} ORDER BY {d}{WINDOW}){c.pick('', ' ORDER BY d')}", "groups"),
+                      f" (SELECT 2, t.id, {d} FROM t WHERE {second} ORDER BY {d}{WINDOW})"
+                      f"{c.pick('', ' ORDER BY d')}", "groups"),
     }
 
 
@@ -167,7 +174,6 @@ def random_query(table, may_lock, may_change):
     """A query with its shape, filter and window; its constants are still to be given values."""
     rng = table.rng
     c = Constants(table)
-    c.operator = table.pick("<->", "<->", "<#>", "<=>", "<=>", "<+>")
     d = f"{table.expression % 't'} {c.operator} {c.vector()}"
     if rng.random() < 0.1:
         left, operator, right = d.rpartition(f" {c.operator} ")

@@ -1,10 +1,10 @@
-"""Random tables for filters.py: vectors with many ties, metadata of many types, and indexes of many kinds beside ours."""
+"""Random tables for filters.py: vectors with many ties, metadata of many types, indexes of many kinds beside ours."""
 
 import json
 
 import numpy as np
 
-from common import abbreviated, index_sql
+from common import METRICS, abbreviated, index_sql
 from vectors import random_column, random_vectors
 
 WORDS = ("cat", "dog", "bird", "fish", "horse", "snake")
@@ -18,13 +18,14 @@ READERS = ("reader_a", "reader_b")
 
 # Indexes beside ours; each table has some of them.
 OTHER_INDEXES = (
-    "(tenant)", "(tenant, at)", "(at DESC, tag)", "(tag text_pattern_ops)", "(tag, tenant) INCLUDE (id)", "(flag, tenant)",
-    "(lower(tag))", "((meta ->> 'kind'))", "(((meta ->> 'n')::int))", "(id)", "USING hash (tag)", "USING hash (tenant)",
+    "(tenant)", "(tenant, at)", "(at DESC, tag)", "(tag text_pattern_ops)", "(tag, tenant) INCLUDE (id)",
+    "(flag, tenant)", "(lower(tag))", "((meta ->> 'kind'))", "(((meta ->> 'n')::int))", "(id)", "USING hash (tag)",
+    "USING hash (tenant)",
     "USING gin (meta)", "USING gin (meta jsonb_path_ops)", "USING gin (tags)", "USING gin (words)",
     "USING gin (tags, meta) WITH (fastupdate = off)", "USING gin (to_tsvector('simple', body))", "USING gist (words)",
-    "USING spgist (tag)", "USING brin (at) WITH (pages_per_range = 4)", "USING brin (id, tenant) WITH (pages_per_range = 2)",
-    "(at) WHERE flag", "(tenant) WHERE tag = 'a'", "(tenant, tag) WHERE meta IS NOT NULL", "USING gin (tags) WHERE tenant < 4",
-    "(stable_hash(tag))",
+    "USING spgist (tag)", "USING brin (at) WITH (pages_per_range = 4)",
+    "USING brin (id, tenant) WITH (pages_per_range = 2)", "(at) WHERE flag", "(tenant) WHERE tag = 'a'",
+    "(tenant, tag) WHERE meta IS NOT NULL", "USING gin (tags) WHERE tenant < 4", "(name_class(tag))",
 )
 OFTEN_MANY_ROWS = ("(id)", "(flag, tenant)", "USING gin (tags)")
 
@@ -41,7 +42,7 @@ POLICIES = (
 FUNCTIONS = """
 CREATE FUNCTION is_low(tenant int) RETURNS boolean STABLE LANGUAGE plpgsql AS 'BEGIN RETURN tenant < 5; END';
 CREATE FUNCTION is_even(id bigint) RETURNS boolean VOLATILE LANGUAGE plpgsql AS 'BEGIN RETURN id % 2 = 0; END';
-CREATE FUNCTION stable_hash(tag text) RETURNS int IMMUTABLE PARALLEL SAFE LANGUAGE sql AS 'SELECT length($1) % 3';
+CREATE FUNCTION name_class(tag text) RETURNS int IMMUTABLE PARALLEL SAFE LANGUAGE sql AS 'SELECT length($1) % 3';
 CREATE FUNCTION today() RETURNS timestamptz STABLE LANGUAGE sql AS 'SELECT ''2026-01-01 00:00:00+00''::timestamptz';
 CREATE FUNCTION current_tenant() RETURNS int STABLE LANGUAGE sql AS 'SELECT current_setting(''app.tenant'')::int';
 """
@@ -61,13 +62,13 @@ class Table:
     def __init__(self, rng, connection):
         self.rng, self.connection, self.log = rng, connection, []
         self.next_id = 1
-        self.kind = self.pick("integers", "integers", "integers", "duplicates", "one_hot", "gaussian", "all_equal", "clustered")
+        self.kind = self.pick(*["integers"] * 3, "duplicates", "one_hot", "gaussian", "all_equal", "clustered")
         self.nulls, self.zeros = self.pick(0, 0.05, 0.3), self.pick(0, 0.02, 0.2)
         self.dimensions = self.pick(1, 2, 3, 3, 5, 8, 24)
         self.vectors = []
         # In 64 kB of memory a bitmap of about a thousand pages is lossy. Here each row has a page of its own.
         self.many_pages = rng.random() < 0.25
-        self.row_count = int(rng.integers(2500, 3500)) if self.many_pages else self.pick(0, 200, 600, 1500, 3000)
+        self.row_count = int(rng.integers(2500, 3500)) if self.many_pages else self.pick(*[200, 600, 1500, 3000] * 4, 0)
         self.partitions = self.pick(*[""] * (9 if self.many_pages else 3), "RANGE (at)", "LIST (tenant)", "HASH (id)")
         self.readers = rng.random() < 0.35
 
@@ -106,8 +107,8 @@ class Table:
         row = (
             self.next_id,
             int(min(TENANTS, rng.geometric(0.3)) - 1),
-            "2026-01-01 00:00:00+00" if rng.random() < 0.05 else
-            f"{self.pick(2025, 2026)}-{rng.integers(1, 13):02}-{rng.integers(1, 29):02} {rng.integers(0, 24):02}:00:00+00",
+            TODAY if rng.random() < 0.05 else
+            f"{self.pick(2025, 2026)}-{rng.integers(1, 13):02}-{rng.integers(1, 29):02} {rng.integers(24):02}:00:00+00",
             self.pick(*KINDS),
             self.pick("t", "f", "f", "f"),
             "{" + ",".join(self.some(TAGS, 0, 3)) + "}",
@@ -146,7 +147,7 @@ class Table:
             case "flag":
                 self.sql(f"UPDATE t SET flag = NOT flag, pad = 'y' WHERE {some}", connection)
             case "tags":
-                self.sql(f"UPDATE t SET tags = tags || '{{old}}'::text[], words = 'cat:1 dog:2' WHERE {some}", connection)
+                self.sql(f"UPDATE t SET tags = tags || '{{old}}', words = 'cat:1 dog:2' WHERE {some}", connection)
             case "meta":
                 self.sql(f"UPDATE t SET meta = meta || '{{\"n\": 3, \"kind\": \"b\"}}' WHERE {some}", connection)
             case "tenant":
@@ -187,8 +188,8 @@ class Table:
                 f" {'NULL' if self.rng.random() < 0.1 else repr(vector_text(v))}::veravec)"
                 for i, v in enumerate(random_vectors(self.rng, self.kind, count, d)))
             self.sql(f"CREATE TABLE {name} {columns}; INSERT INTO {name} VALUES {values}")
-        self.sql("CREATE TABLE grants (role name, tenant int); INSERT INTO grants VALUES ('reader_a', 0), ('reader_a', 3),"
-                 " ('reader_b', 1), ('reader_b', 2), ('reader_b', NULL)")
+        self.sql("CREATE TABLE grants (role name, tenant int); INSERT INTO grants VALUES ('reader_a', 0),"
+                 " ('reader_a', 3), ('reader_b', 1), ('reader_b', 2), ('reader_b', NULL)")
 
     def _create_table(self):
         """v is sometimes declared without dimensions, and the index then has them: table.expression."""
@@ -210,7 +211,8 @@ class Table:
             }[self.partitions]
             for number, bound in enumerate(bounds):
                 self.sql(f"CREATE TABLE t_{number} PARTITION OF t {f'FOR VALUES {bound}' if bound else 'DEFAULT'}")
-        self.sql("ALTER TABLE t ALTER pad SET STORAGE PLAIN" if self.many_pages else "SELECT")
+        if self.many_pages:
+            self.sql("ALTER TABLE t ALTER pad SET STORAGE PLAIN")
         self.sql("CREATE VIEW barrier WITH (security_barrier) AS SELECT * FROM t WHERE tenant <> 2;"
                  f" GRANT ALL ON t, n, queries, grants, barrier TO {', '.join(READERS)}")
 
@@ -221,10 +223,12 @@ class Table:
             self.sql(f"CREATE POLICY p{number} ON t {restrictive} TO {self.pick('PUBLIC', *READERS)} {policy}")
 
     def _create_our_indexes(self):
-        usual, l1 = "veravec_ops", "veravec_l1_ops"
+        """One or two. table.where is the condition of a partial one."""
+        usual, l1 = METRICS
+        expression = (self.expression % "t").replace("t.", "")
         self.where = self.pick("", "", "", "", "", "flag", "tenant < 4", "v IS NOT NULL")
         for number, operator_class in enumerate(self.pick((usual,), (usual,), (l1,), (usual, l1))):
-            self.sql(index_sql("t", f"t_v_{number}", (self.expression % "t").replace("t.", ""), operator_class, self.where))
+            self.sql(index_sql("t", f"t_v_{number}", expression, operator_class, self.where))
 
     def query_vector(self):
         """Mostly one that is stored; never NULL."""
