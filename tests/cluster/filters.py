@@ -32,7 +32,9 @@ IDLE = psycopg.pq.TransactionStatus.IDLE
 BITMAPS = "SET enable_seqscan = off; SET enable_indexscan = off; SET enable_indexonlyscan = off"
 
 # Ways to plan: name → (settings after FREE, whether the filter may come first).
+REFERENCE = "sequential"
 PLANS = {
+    REFERENCE: (SEQUENTIAL, False),
     "our index": (FORCED, False),
     "bitmaps": (BITMAPS, False),
     "bitmaps, no sort": (f"{BITMAPS}; SET enable_sort = off", False),
@@ -132,6 +134,21 @@ class Scenario:
         role = self.pick("NONE", *READERS) if self.table.readers else "NONE"
         self.during(f"SET LOCAL app.tenant = '{self.rng.integers(0, TENANTS)}'; SET LOCAL ROLE {role}")
 
+    def plan_after_error(self):
+        """The plan of the statement that failed, planned again in a new transaction; after a crash there is none."""
+        execute, name = self.connection.execute, self.how
+        execute("ROLLBACK")
+        execute("BEGIN")
+        for settings in self.circumstances:
+            execute(settings)
+        try:
+            self.set_plan(name)
+            return self.plan(self.statement)
+        except psycopg.Error as error:
+            return f"{error.sqlstate} {error}"
+        finally:
+            execute("ROLLBACK")
+
     # Ways to ask
 
     def ask(self, may_lock, may_change):
@@ -143,25 +160,25 @@ class Scenario:
             try:
                 way(query)
             except psycopg.Error as error:
-                statement = query.sql([f"${i + 1}" for i in range(len(query.constants.makers))])
-                self.settle(way.__name__, statement, f"{error.sqlstate} {error}")
-                self.connection.execute("ROLLBACK")  # after a crash this ends the scenario
+                plan = self.plan_after_error()
+                self.settle(f"{way.__name__}, {self.how}", self.statement, f"{error.sqlstate} {error}\nplan:\n{plan}")
                 return
 
     def plans(self):
         """Some of the ways to plan, of those that there are."""
-        names = [name for name, (_, first) in PLANS.items() if self.has_setting or not first]
+        names = [name for name, (_, first) in PLANS.items()
+                 if name != REFERENCE and (self.has_setting or not first)]
         return self.table.some(names, 2, len(names)) if self.rng.random() < 0.5 else names
 
-    def set_plan_named(self, name):
-        self.set_plan(*PLANS[name])
-
-    def set_plan(self, settings, filter_first):
+    def set_plan(self, name):
+        self.how = name
+        settings, filter_first = PLANS[name]
         self.connection.execute(f"{FREE}; {settings}")
         if self.has_setting:
             self.connection.execute(f"SET {SETTING} = {'on' if filter_first else 'off'}")
 
     def plan(self, statement):
+        self.statement = statement
         return "\n".join(line for (line,) in self.connection.execute(f"EXPLAIN (COSTS OFF) {statement}"))
 
     def uses_ours(self, plan):
@@ -169,7 +186,7 @@ class Scenario:
 
     def reference(self, query, values):
         """All rows that can be in the answer, by sequential scan and sort."""
-        self.set_plan(SEQUENTIAL, False)
+        self.set_plan(REFERENCE)
         statement = query.full_sql(values)
         plan = self.plan(statement)
         if self.uses_ours(plan) or CUSTOM_SCAN in plan:
@@ -178,6 +195,7 @@ class Scenario:
 
     def rows(self, query, statement):
         """The answer of a statement; what it changes is undone."""
+        self.statement = statement
         if not query.changes:
             return answer(self.connection, statement)
         self.connection.execute("SAVEPOINT change")
@@ -204,14 +222,14 @@ class Scenario:
         values = query.constants.values()
         full, statement = self.reference(query, values), query.sql(values)
         for name in self.plans():
-            self.set_plan_named(name)
+            self.set_plan(name)
             self.judge(name, query, statement, self.rows(query, statement), full)
         if self.table.many_pages and not query.changes:
             self.count_lossy(statement)
 
     def count_lossy(self, statement):
         """Counts whether a bitmap had to forget which rows of a page it meant."""
-        self.set_plan_named("bitmaps")
+        self.set_plan("bitmaps")
         lines = self.connection.execute(f"EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) {statement}").fetchall()
         self.counts["lossy bitmaps"] += any(" lossy=" in line for (line,) in lines)
 
@@ -229,7 +247,7 @@ class Scenario:
             values = query.constants.values()
             full = self.reference(query, values) if not generic_comes or round_number in (0, 6) else None
             for number, name in enumerate(names):
-                self.set_plan_named(name)
+                self.set_plan(name)
                 statement = f"EXECUTE p{number}({', '.join(values)})"
                 rows = self.rows(query, statement)
                 if full is not None:
@@ -242,9 +260,9 @@ class Scenario:
         full, statement = self.reference(query, values), query.sql(values)
         kind = "" if query.suffix else self.pick("", "NO SCROLL", "SCROLL")
         for name in self.plans():
-            self.set_plan_named(name)
+            self.set_plan(name)
+            self.statement, rows, problem = statement, [], None
             self.connection.execute(f"DECLARE c {kind} CURSOR FOR {statement}")
-            rows, problem = [], None
             if kind == "SCROLL":
                 some = answer(self.connection, "FETCH 4 FROM c")
                 self.connection.execute("MOVE ABSOLUTE 0 FROM c")

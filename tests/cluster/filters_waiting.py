@@ -3,7 +3,7 @@
 import threading
 import time
 
-from common import SEQUENTIAL, answer, first_difference
+from common import answer, first_difference
 from filters_predicates import Constants, predicate
 
 # What the other transaction does to some rows; never to the key of a partition.
@@ -39,7 +39,7 @@ class Waiting:
         scenario = self.scenario
         self.writer.execute("DROP TABLE IF EXISTS saved; CREATE TABLE saved AS SELECT * FROM t")
         before = dict(answer(self.connection, f"SELECT id, {self.distance} FROM t"))
-        scenario.set_plan(SEQUENTIAL, False)
+        scenario.set_plan("sequential")
         nearest = [str(row[0]) for row in answer(self.connection, f"{self.query} LIMIT 40")]
         self.some = f"id = ANY ('{{{','.join(self.table.some(nearest, 1, 20))}}}')"
         self.change = f"UPDATE t SET {self.table.pick(*CHANGES)} WHERE {self.some}"
@@ -47,7 +47,7 @@ class Waiting:
         full = [(row[0], before[row[0]]) for row in right]
         limited = f"{self.query} LIMIT {self.limit} FOR UPDATE OF t"
         for name in scenario.plans():
-            scenario.set_plan_named(name)
+            scenario.set_plan(name)
             plan = scenario.plan(limited)
             got = self.ask(limited)
             problem = first_difference([(row[0], before[row[0]]) for row in got], full, limit=self.limit)
