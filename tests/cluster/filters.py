@@ -52,7 +52,7 @@ class Scenario:
         self.name = f"FILTERS_SEED={seed} FILTERS_SCENARIO={number}"
         self.rng = np.random.default_rng([seed, number])
         self.checks, self.counts = checks, counts
-        self.circumstances = []
+        self.circumstances, self.how, self.statement = [], "", ""  # of the last query, for reports
         self.connection, self.writer = server.connect(), server.connect()
         self.connection.execute("DROP SCHEMA IF EXISTS scenario CASCADE; CREATE SCHEMA scenario;"
                                 f" GRANT USAGE ON SCHEMA scenario TO {', '.join(READERS)}; LOAD 'vera_vec'")
@@ -82,7 +82,7 @@ class Scenario:
             for name in indexes(self.connection):
                 self.settle("veraflat_check", name, check_index(self.connection, name))
         except psycopg.Error as error:
-            self.settle("a statement of the scenario", "", f"{error.sqlstate} {error}")
+            self.settle(f"{self.how}, or a later statement of the scenario", self.statement, f"{error.sqlstate} {error}")
 
     def settle(self, how, statement, problem):
         """Counts a check; a problem (not None) is reported with what led to it."""
@@ -135,7 +135,9 @@ class Scenario:
         self.during(f"SET LOCAL app.tenant = '{self.rng.integers(0, TENANTS)}'; SET LOCAL ROLE {role}")
 
     def plan_after_error(self):
-        """The plan of the statement that failed, planned again in a new transaction; after a crash there is none."""
+        """The plan of the statement that failed, planned again in a new transaction."""
+        if self.connection.closed:
+            return "the session has ended"
         execute, name = self.connection.execute, self.how
         execute("ROLLBACK")
         execute("BEGIN")
@@ -266,8 +268,10 @@ class Scenario:
             if kind == "SCROLL":
                 some = answer(self.connection, "FETCH 4 FROM c")
                 self.connection.execute("MOVE ABSOLUTE 0 FROM c")
-            while chunk := answer(self.connection, f"FETCH {self.pick(1, 3, 10, 1000)} FROM c"):
+            part = self.pick(1, 2, 7)
+            while chunk := answer(self.connection, f"FETCH {part} FROM c"):
                 rows += chunk
+                part = part if len(rows) < 20 else 1000
             self.connection.execute("CLOSE c")
             if kind == "SCROLL" and repr(some) != repr(rows[:4]):
                 problem = f"other rows after going back: {some}, {rows[:4]}"
