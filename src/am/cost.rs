@@ -150,6 +150,9 @@ pub(crate) unsafe fn of_some_rows(
         let (start, each) = scan_cost(info, seq_page_cost);
         let table = &*(*path).path.parent;
         let conditions = table.baserestrictcost.per_tuple + pg_sys::cpu_tuple_cost;
-        (start, each + page_cost(root, path, likely_given(root, path, found)) + conditions)
+        (
+            start + table.baserestrictcost.startup,
+            each + page_cost(root, path, likely_given(root, path, found)) + conditions,
+        )
     }
 }
