@@ -1,7 +1,8 @@
 """vera_vec beside its peers: pgvector (exact, and HNSW) on the same server; faiss, numpy and usearch in this process, one thread each.
 
 Quick: 384 and 1,536 dimensions, BENCH_ROWS rows; filters and smaller tables only of the first set, VACUUM of HNSW (minutes) only of those,
-sequential scans and other libraries only for hard queries and k = 10. BENCH_FULL=1, an hour: 128 and 768 too, ten times the rows of the first set (without pgvector), more queries, everything for every set. Dimensions that no
+sequential scans and other libraries only for hard queries and k = 10. BENCH_GROW=1, two minutes more: ten times the rows of the first set,
+without pgvector. BENCH_FULL=1, two hours: that, 128 and 768 dimensions too, more queries, everything for every set. Dimensions that no
 data set has are generated, and called so. Every exact contender's answers are compared with the index's: a mismatch
 is an error, and the exit status; times never are. Usage: peers.py DIRECTORY, with the environment of a server whose database
 is empty, OPENBLAS_NUM_THREADS=1 for a fair numpy, and BENCH_RESTART, the command that restarts the server.
@@ -25,6 +26,8 @@ from common import ROWS, data_sets, generated_set, perturbed, print_table, write
 from contenders import PGVECTOR_DIMENSIONS, in_process, missing, ours, pgvector, versions
 
 FULL = os.environ.get("BENCH_FULL") == "1"
+# Whether the first set is also searched with MOST times the rows.
+GROW = FULL or os.environ.get("BENCH_GROW") == "1"
 DIMENSIONS = (128, 384, 768, 1536) if FULL else (384, 1536)
 QUERIES = int(os.environ.get("BENCH_QUERY_COUNT", 100 if FULL else 25))
 # Seconds that each number of clients, or of writers, works.
@@ -144,7 +147,7 @@ def main(directory):
     mismatches = search.Mismatches()
     for number, (name, vectors, queries) in enumerate(sets()):
         bench_set(name, np.ascontiguousarray(vectors), np.ascontiguousarray(queries), number == 0, have_pgvector, mismatches)
-    if FULL:
+    if GROW:
         name, vectors, queries = next(data_sets(MOST * ROWS, QUERIES))
         # Without pgvector, whose index would take most of the time to build.
         bench_set(name, vectors, queries, False, False, mismatches)

@@ -361,7 +361,8 @@ impl FilterFirst {
             self.found = wanted.rows() as u64;
             self.found_blocks = wanted.whole_blocks() as u64;
             if wanted.whole_blocks() == 0 && wanted.rows() <= pages / PAGES_OF_A_ROW {
-                let mut rows: Vec<Ranked> = wanted.iter().filter_map(|tid| self.table.fetch(tid)).collect();
+                let mut rows: Vec<Ranked> =
+                    wanted.iter_rows().filter_map(|tid| self.table.fetch(tid)).collect();
                 rows.sort_unstable();
                 return Running::Fetched(rows.into_iter());
             }

@@ -4,18 +4,69 @@ use crate::page::Tid;
 
 /// Rows by their TIDs; of some blocks all rows, whichever there are.
 ///
-/// 44 bytes for each block that has any.
+/// 44 bytes for each block that has single rows, and 36 for each 256 blocks among which are whole ones: what PostgreSQL's own
+/// bitmap takes, or less.
 #[derive(Debug, Default)]
 pub struct TidSet {
-    /// Ascending
-    blocks: Vec<u32>,
-    offsets: Vec<[u64; WORDS]>,
-    rows: usize,
-    whole_blocks: usize,
+    /// Offsets from 1, by block
+    rows: Bits<5>,
+    /// Blocks, by [`CHUNK`]
+    whole: Bits<4>,
+    row_count: usize,
+    whole_count: usize,
 }
 
-/// 64-bit words with a bit for each offset from 1.
-const WORDS: usize = TidSet::MAX_OFFSET as usize / 64;
+/// Blocks of an entry of whole ones.
+const CHUNK: u32 = 64 * 4;
+
+/// Bits by ascending keys.
+#[derive(Debug, Default)]
+struct Bits<const WORDS: usize> {
+    keys: Vec<u32>,
+    words: Vec<[u64; WORDS]>,
+}
+
+impl<const WORDS: usize> Bits<WORDS> {
+    /// Sets a bit of the greatest key so far, or of a greater one.
+    fn set(&mut self, key: u32, bit: u32) {
+        debug_assert!(self.keys.last().is_none_or(|&last| last <= key));
+        if self.keys.last() != Some(&key) {
+            self.keys.push(key);
+            self.words.push([0; WORDS]);
+        }
+        if let Some(words) = self.words.last_mut() {
+            words[(bit / 64) as usize] |= 1 << (bit % 64);
+        }
+    }
+
+    /// Whether a bit is set. `position` is where the last key was looked for.
+    #[inline]
+    fn has(&self, key: u32, bit: u32, position: &mut usize) -> bool {
+        self.find(key, position)
+            && self.words[*position].get((bit / 64) as usize).is_some_and(|word| word >> (bit % 64) & 1 == 1)
+    }
+
+    /// Moves `position` to a key, or where it would be. Whether it is there.
+    #[inline]
+    fn find(&self, key: u32, position: &mut usize) -> bool {
+        let at = |position: usize| self.keys.get(position).copied();
+        if at(*position) == Some(key) {
+            return true;
+        }
+        let is_before = position.checked_sub(1).and_then(at).is_none_or(|before| before < key);
+        if !(is_before && at(*position).is_none_or(|after| after > key)) {
+            // Keys in order are found at once or a few further on.
+            let start = if at(*position).is_some_and(|here| here < key) { *position } else { 0 };
+            *position = (start..self.keys.len().min(start + NEAR))
+                .find(|&near| self.keys[near] >= key)
+                .unwrap_or_else(|| self.keys.partition_point(|&here| here < key));
+        }
+        at(*position) == Some(key)
+    }
+}
+
+/// Keys further on that are looked at one after the other.
+const NEAR: usize = 8;
 
 impl TidSet {
     /// The largest offset that a row can have: more than fit in PostgreSQL's pages of 8 KiB, 291.
@@ -26,101 +77,67 @@ impl TidSet {
         Self::default()
     }
 
-    /// Adds rows of a block. Blocks have to be added in ascending order.
+    /// Adds rows of a block. Blocks have to be added in ascending order, each once.
     ///
     /// # Panics
     /// If an offset is 0 or beyond [`Self::MAX_OFFSET`].
     pub fn add_rows(&mut self, block: u32, offsets: &[u16]) {
-        let mut words = [0; WORDS];
         for &offset in offsets {
             assert!((1..=Self::MAX_OFFSET).contains(&offset), "offset {offset}");
-            let bit = usize::from(offset) - 1;
-            words[bit / 64] |= 1 << (bit % 64);
+            self.rows.set(block, u32::from(offset) - 1);
         }
-        self.add(block, words);
-        self.rows += offsets.len();
+        self.row_count += offsets.len();
     }
 
     /// Adds all rows of a block, likewise.
     pub fn add_block(&mut self, block: u32) {
-        self.add(block, [u64::MAX; WORDS]);
-        self.whole_blocks += 1;
-    }
-
-    fn add(&mut self, block: u32, words: [u64; WORDS]) {
-        debug_assert!(self.blocks.last().is_none_or(|&last| last < block));
-        self.blocks.push(block);
-        self.offsets.push(words);
+        self.whole.set(block / CHUNK, block % CHUNK);
+        self.whole_count += 1;
     }
 
     /// Rows that were added one by one.
     pub fn rows(&self) -> usize {
-        self.rows
+        self.row_count
     }
 
     /// Blocks that were added as a whole.
     pub fn whole_blocks(&self) -> usize {
-        self.whole_blocks
+        self.whole_count
     }
 
-    /// All TIDs in order; of whole blocks every one that a row could have.
-    pub fn iter(&self) -> impl Iterator<Item = Tid> {
-        self.blocks.iter().zip(&self.offsets).flat_map(|(&block, words)| {
-            (1..=Self::MAX_OFFSET)
-                .filter(|&offset| has(words, offset))
-                .map(move |offset| Tid { block, offset })
+    /// The rows that were added one by one, in order.
+    pub fn iter_rows(&self) -> impl Iterator<Item = Tid> {
+        self.rows.keys.iter().zip(&self.rows.words).flat_map(|(&block, words)| {
+            (1..=Self::MAX_OFFSET).filter_map(move |offset| {
+                let bit = usize::from(offset) - 1;
+                (words[bit / 64] >> (bit % 64) & 1 == 1).then_some(Tid { block, offset })
+            })
         })
     }
 
     /// Looks TIDs up, fast if most are in order.
     pub fn finder(&self) -> Finder<'_> {
-        Finder { set: self, position: 0 }
+        Finder { set: self, row: 0, whole: 0 }
     }
-}
-
-/// Blocks further on that are looked at one after the other.
-const NEAR: usize = 8;
-
-fn has(words: &[u64; WORDS], offset: u16) -> bool {
-    let bit = usize::from(offset).wrapping_sub(1);
-    words.get(bit / 64).is_some_and(|word| word >> (bit % 64) & 1 == 1)
 }
 
 /// Looks up TIDs in a [`TidSet`].
 #[derive(Debug)]
 pub struct Finder<'a> {
     set: &'a TidSet,
-    /// Where the last block was found, or would have been.
-    position: usize,
+    /// Where the last block, and the last chunk, was looked for.
+    row: usize,
+    whole: usize,
 }
 
 impl Finder<'_> {
     /// Whether a row is in the set.
     #[inline]
     pub fn has(&mut self, tid: Tid) -> bool {
-        let blocks = &self.set.blocks;
-        let is_at = |position: usize| blocks.get(position).is_some_and(|&block| block == tid.block);
-        if !is_at(self.position) {
-            // In a table's order the next block, or one between two.
-            let is_between = blocks.get(self.position).is_none_or(|&block| block > tid.block)
-                && self.position.checked_sub(1).is_none_or(|before| blocks[before] < tid.block);
-            if is_between {
-                return false;
-            }
-            let start = if blocks.get(self.position).is_some_and(|&block| block < tid.block) {
-                self.position
-            } else {
-                0
-            };
-            // Blocks in order are found at once or a few further on.
-            self.position = (start..blocks.len().min(start + NEAR))
-                .find(|&position| blocks[position] >= tid.block)
-                .unwrap_or_else(|| blocks.partition_point(|&block| block < tid.block));
-            if !is_at(self.position) {
-                return false;
-            }
-        }
-        has(&self.set.offsets[self.position], tid.offset)
+        let Some(bit) = tid.offset.checked_sub(1) else { return false };
+        self.set.rows.has(tid.block, u32::from(bit), &mut self.row)
+            || (tid.offset <= TidSet::MAX_OFFSET
+                && self.set.whole.has(tid.block / CHUNK, tid.block % CHUNK, &mut self.whole))
     }
 }
 
@@ -136,7 +153,7 @@ mod tests {
     fn an_empty_set_has_nothing() {
         let set = TidSet::new();
         assert!(!set.finder().has(Tid { block: 0, offset: 1 }));
-        assert_eq!(set.iter().count(), 0);
+        assert_eq!(set.iter_rows().count(), 0);
     }
 
     #[test]
@@ -161,9 +178,13 @@ mod tests {
         fn a_set_has_what_was_added_whatever_the_order_of_the_questions(
             rows in prop::collection::btree_set((0u32..60, 1u16..=TidSet::MAX_OFFSET), 0..300),
             whole in prop::collection::btree_set(0u32..60, 0..5),
+            scale in prop_oneof![Just(1u32), Just(37), Just(70_000_000)],
             questions in prop::collection::vec((0u32..62, 0u16..400), 0..300),
             sorted in any::<bool>(),
         ) {
+            // Near each other, and as far as there can be.
+            let rows: BTreeSet<(u32, u16)> = rows.into_iter().map(|(block, offset)| (block * scale, offset)).collect();
+            let whole: BTreeSet<u32> = whole.into_iter().map(|block| block * scale).collect();
             let mut set = TidSet::new();
             let blocks: BTreeSet<u32> = rows.iter().map(|row| row.0).chain(whole.iter().copied()).collect();
             for &block in &blocks {
@@ -178,7 +199,8 @@ mod tests {
                 (whole.contains(&block) && (1..=TidSet::MAX_OFFSET).contains(&offset))
                     || (!whole.contains(&block) && rows.contains(&(block, offset)))
             };
-            let mut questions = questions;
+            let mut questions: Vec<(u32, u16)> =
+                questions.into_iter().map(|(block, offset)| (block.saturating_mul(scale), offset)).collect();
             if sorted {
                 questions.sort_unstable();
             }
@@ -186,9 +208,11 @@ mod tests {
             for (block, offset) in questions {
                 prop_assert_eq!(finder.has(Tid { block, offset }), expected(block, offset), "({}, {})", block, offset);
             }
-            let all: Vec<Tid> = set.iter().collect();
-            prop_assert!(all.is_sorted() && all.iter().all(|tid| expected(tid.block, tid.offset)));
-            prop_assert_eq!(all.len(), set.rows() + set.whole_blocks() * usize::from(TidSet::MAX_OFFSET));
+            let singles: Vec<(u32, u16)> = set.iter_rows().map(|tid| (tid.block, tid.offset)).collect();
+            let expected: Vec<(u32, u16)> = rows.into_iter().filter(|row| !whole.contains(&row.0)).collect();
+            prop_assert_eq!(set.rows(), expected.len());
+            prop_assert_eq!(singles, expected);
+            prop_assert_eq!(set.whole_blocks(), whole.len());
         }
     }
 }
