@@ -15,6 +15,12 @@ fi
 CACHE=$VERA_VEC_CACHE
 mkdir -p "$CACHE"
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$CACHE/target}
+# Cargo goes by times, and what another checkout has built there may be newer than this one's sources.
+if [ "$(cat "$CARGO_TARGET_DIR/checkout" 2>/dev/null)" != "$ROOT" ]; then
+    mkdir -p "$CARGO_TARGET_DIR"
+    find "$ROOT/crates" "$ROOT/src" "$ROOT/sql" "$ROOT/benches" \( -name '*.rs' -o -name '*.sql' \) -exec touch {} +
+    echo "$ROOT" >"$CARGO_TARGET_DIR/checkout"
+fi
 export PGRX_HOME=$CACHE/pgrx
 
 PGRX_VERSION=$(sed -n 's/^pgrx = .*"=\([0-9.]*\)".*/\1/p' "$ROOT/Cargo.toml")
