@@ -3,7 +3,7 @@
 Quick: 384 and 1,536 dimensions, BENCH_ROWS rows; filters and smaller tables only of the first set, VACUUM of HNSW (minutes) only of those,
 sequential scans and other libraries only for hard queries and k = 10. BENCH_GROW=1, two minutes more: ten times the rows of the first set,
 without pgvector. BENCH_FULL=1, two hours: that, 128 and 768 dimensions too, more queries, everything for every set. Dimensions that no
-data set has are generated, and called so. Every exact contender's answers are compared with the index's: a mismatch
+data set has are generated, and called so; BENCH_DIMENSIONS="128 768" for those alone. Every exact contender's answers are compared with the index's: a mismatch
 is an error, and the exit status; times never are. Usage: peers.py DIRECTORY, with the environment of a server whose database
 is empty, OPENBLAS_NUM_THREADS=1 for a fair numpy, and BENCH_RESTART, the command that restarts the server.
 """
@@ -28,7 +28,7 @@ from contenders import PGVECTOR_DIMENSIONS, in_process, missing, ours, pgvector,
 FULL = os.environ.get("BENCH_FULL") == "1"
 # Whether the first set is also searched with MOST times the rows.
 GROW = FULL or os.environ.get("BENCH_GROW") == "1"
-DIMENSIONS = (128, 384, 768, 1536) if FULL else (384, 1536)
+DIMENSIONS = tuple(map(int, os.environ.get("BENCH_DIMENSIONS", "128 384 768 1536" if FULL else "384 1536").split()))
 QUERIES = int(os.environ.get("BENCH_QUERY_COUNT", 100 if FULL else 25))
 # Seconds that each number of clients, or of writers, works.
 SECONDS = 5 if FULL else 1
@@ -78,7 +78,8 @@ def sets():
     seen = set()
     for name, vectors, queries in data_sets(ROWS, QUERIES):
         seen.add(vectors.shape[1])
-        yield name, vectors, queries
+        if vectors.shape[1] in DIMENSIONS:
+            yield name, vectors, queries
     for dim in DIMENSIONS:
         if dim not in seen:
             yield generated_set(dim, ROWS, QUERIES)
@@ -149,8 +150,9 @@ def main(directory):
         bench_set(name, np.ascontiguousarray(vectors), np.ascontiguousarray(queries), number == 0, have_pgvector, mismatches)
     if GROW:
         name, vectors, queries = next(data_sets(MOST * ROWS, QUERIES))
-        # Without pgvector, whose index would take most of the time to build.
-        bench_set(name, vectors, queries, False, False, mismatches)
+        if vectors.shape[1] in DIMENSIONS:
+            # Without pgvector, whose index would take most of the time to build.
+            bench_set(name, vectors, queries, False, False, mismatches)
     for part, results in RESULTS.items():
         write_csv(f"{directory}/peers-{part}.csv", results)
     with open(f"{directory}/peers.json", "w") as file:

@@ -2,6 +2,7 @@
 # make bench: kernels, SQL, the index, and its peers on one server; prints tables, writes them to benches/results.
 # BENCH_ROWS=20000 for a shorter run, BENCH_FULL=1 for a long one; BENCH_DATA=file.f16bin for data of one's own. Of the parts
 # only the peers are quick; BENCH_KERNELS, BENCH_SQL, BENCH_INDEX, BENCH_PEERS = 1 or 0 choose (benches/README.md).
+# BENCH_RESULTS=directory for the files.
 source "$(dirname "$0")/common.sh"
 source "$ROOT/scripts/tools.sh"
 source "$ROOT/scripts/postgres.sh"
@@ -9,16 +10,17 @@ source "$ROOT/scripts/server.sh"
 trap server_stop EXIT
 
 full=${BENCH_FULL:-0}
+results=${BENCH_RESULTS:-$ROOT/benches/results}
 ensure_pgrx
 ensure_python
-mkdir -p "$ROOT/benches/results"
+mkdir -p "$results"
 if [ "${BENCH_KERNELS:-$full}" = 1 ]; then
     log "kernels, in cache"
     cargo bench --locked -p vera_vec_core --bench distance -- --noplot --warm-up-time 0.3 --measurement-time 1 >"$CACHE/bench.log" 2>&1 ||
         { tail -50 "$CACHE/bench.log"; die "the kernels' benchmark failed"; }
-    "$PYTHON" "$ROOT/benches/kernels.py" "$CARGO_TARGET_DIR/criterion" "$ROOT/benches/results/kernels.csv"
+    "$PYTHON" "$ROOT/benches/kernels.py" "$CARGO_TARGET_DIR/criterion" "$results/kernels.csv"
     log "kernels, out of cache"
-    cargo bench --quiet --locked -p vera_vec_core --bench bandwidth -- "$ROOT/benches/results/bandwidth.csv"
+    cargo bench --quiet --locked -p vera_vec_core --bench bandwidth -- "$results/bandwidth.csv"
 fi
 
 # 16, because it comes with pgvector, both built without assertions; else the distribution's.
@@ -42,8 +44,8 @@ part() {
     BENCH_RESTART="$(server_restart_command)" "$PYTHON" "benches/$file" "$result"
     server_stop
 }
-[ "${BENCH_SQL:-$full}" != 1 ] || part SQL sql.py benches/results/sql.csv
-[ "${BENCH_INDEX:-$full}" != 1 ] || part "the index" index.py benches/results/index.csv "maintenance_work_mem = 256MB"
+[ "${BENCH_SQL:-$full}" != 1 ] || part SQL sql.py "$results/sql.csv"
+[ "${BENCH_INDEX:-$full}" != 1 ] || part "the index" index.py "$results/index.csv" "maintenance_work_mem = 256MB"
 # numpy is to have one thread, like everybody in that race; and no VACUUM but those that it measures is to run.
 export OPENBLAS_NUM_THREADS=1
-[ "${BENCH_PEERS:-1}" != 1 ] || part "its peers" peers.py benches/results "maintenance_work_mem = 256MB" "autovacuum = off"
+[ "${BENCH_PEERS:-1}" != 1 ] || part "its peers" peers.py "$results" "maintenance_work_mem = 256MB" "autovacuum = off"

@@ -17,6 +17,11 @@ use crate::am::{metric_of, value};
 use crate::error;
 use crate::storage::Index;
 
+unsafe extern "C-unwind" {
+    /// src/backend/storage/lmgr/predicate.c, which pgrx does not bind. Only within a guard.
+    fn PredicateLockRelation(relation: pg_sys::Relation, snapshot: pg_sys::Snapshot);
+}
+
 /// Methods that PostgreSQL calls; constants.
 struct Constant<T>(T);
 
@@ -353,6 +358,14 @@ impl FilterFirst {
             let child = (*node).ps.lefttree;
             (!child.is_null()).then(|| bitmap::take(pg_sys::MultiExecProcNode(child).cast()))
         };
+        if wanted.is_none() {
+            // As PostgreSQL does for scans of an index without locks of its own. With a bitmap, that was the child's.
+            // SAFETY: opened by `begin`; the executor has a snapshot.
+            unsafe {
+                let (index, snapshot) = (self.index, (*(*node).ps.state).es_snapshot);
+                pg_sys::ffi::pg_guard_ffi_boundary(|| PredicateLockRelation(index, snapshot));
+            }
+        }
         // SAFETY: opened by `begin`.
         let index = unsafe { Index::new(self.index) };
         let meta = index.meta();

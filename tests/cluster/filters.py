@@ -21,7 +21,7 @@ from common import (ACCESS_METHOD, FORCED, FREE, PARALLEL, SEQUENTIAL, Checks, a
                     indexes, number_from, seed_from)
 from filters_queries import random_query
 from filters_tables import READERS, TENANTS, Table
-from filters_waiting import Waiting
+from filters_waiting import Waiting, no_write_skew
 from server import Server
 
 QUERIES = 8  # in each transaction
@@ -297,6 +297,7 @@ def main():
     seconds = number_from("FILTERS_SECONDS", 25)
     checks, counts, started = Checks(), collections.Counter(), time.monotonic()
     with Server("autovacuum = off") as server:
+        checks.check("no write skew within a radius", no_write_skew(server))
         with server.connect() as connection:
             connection.execute("; ".join(f"CREATE ROLE {reader}" for reader in READERS) + "; LOAD 'vera_vec'")
             filter_first = has_setting(connection)

@@ -3,6 +3,8 @@
 import threading
 import time
 
+import psycopg
+
 from common import answer, first_difference
 from filters_predicates import Constants, predicate
 
@@ -83,3 +85,31 @@ class Waiting:
     def blocked(self):
         pid = self.connection.info.backend_pid
         return self.writer.execute("SELECT cardinality(pg_blocking_pids(%s)) > 0", (pid,)).fetchone()[0]
+
+
+def no_write_skew(server):
+    """Two SERIALIZABLE transactions that each look within a radius and insert there: a difference if both commit.
+
+    Without a bitmap no other index is read, so the scan itself has to take the lock that the inserts meet.
+    """
+    near = "SELECT id FROM skew WHERE v <-> '[0,0]' < 5 ORDER BY v <-> '[0,0]' LIMIT 100"
+    with server.connect() as one, server.connect() as other:
+        one.execute("CREATE TABLE skew (id int, v veravec(2))")
+        one.execute("INSERT INTO skew SELECT i, ARRAY[i, i]::real[]::veravec(2) FROM generate_series(1, 3000) i")
+        one.execute("CREATE INDEX ON skew USING veraflat (v)")
+        one.execute("ANALYZE skew")
+        for session in (one, other):
+            session.execute("SET enable_seqscan = off; SET enable_sort = off; BEGIN ISOLATION LEVEL SERIALIZABLE")
+            session.execute(near).fetchall()
+        one.execute("INSERT INTO skew VALUES (-1, '[0,1]')")
+        try:
+            other.execute("INSERT INTO skew VALUES (-2, '[1,0]')")
+            one.execute("COMMIT")
+            other.execute("COMMIT")
+        except psycopg.errors.SerializationFailure:
+            return None
+        finally:
+            one.execute("ROLLBACK")
+            other.execute("ROLLBACK")
+            one.execute("DROP TABLE skew")
+    return "both transactions committed"
