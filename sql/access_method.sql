@@ -20,8 +20,9 @@ COMMENT ON OPERATOR FAMILY veravec_l1_ops USING veraflat IS 'taxicab distance of
 COMMENT ON OPERATOR CLASS veravec_l1_ops USING veraflat IS 'taxicab distance';
 
 CREATE FUNCTION veraflat_index_info(index regclass,
-    OUT format_version int, OUT built_by text, OUT codes text, OUT dimensions int, OUT rows bigint, OUT free_slots bigint,
-    OUT segments bigint, OUT scan_bytes bigint, OUT fine_bytes bigint, OUT other_bytes bigint)
+    OUT format_version int, OUT built_by text, OUT codes text, OUT dimensions int, OUT key_columns int, OUT rows bigint, OUT free_slots bigint,
+    OUT segments bigint, OUT scan_bytes bigint, OUT fine_bytes bigint, OUT directory_bytes bigint,
+    OUT other_bytes bigint)
     RETURNS SETOF record
     AS 'MODULE_PATHNAME', 'veraflat_index_info_wrapper' LANGUAGE C VOLATILE STRICT PARALLEL SAFE ROWS 1;
 COMMENT ON FUNCTION veraflat_index_info(regclass) IS 'what is in a veraflat index';

@@ -46,6 +46,7 @@ extension_sql_file!("../sql/operators.sql", name = "operators", requires = ["fun
 extension_sql_file!("../sql/operator_classes.sql", name = "operator_classes", requires = ["operators"]);
 
 extension_sql_file!("../sql/access_method.sql", name = "access_method", requires = ["operators"]);
+extension_sql_file!("../sql/key_columns.sql", name = "key_columns", requires = ["access_method"]);
 
 /// The instruction set that the distance kernels use here: `avx512`, `avx2`, `neon` or `portable`.
 #[pg_extern(sql = false)]

@@ -120,3 +120,14 @@ pub(crate) fn relation_needs_wal(relation: pg_sys::Relation) -> bool {
         is_permanent && (wal_level >= REPLICA || is_old)
     }
 }
+
+/// The elements of a list of nodes.
+///
+/// # Safety
+/// A list of pointers, or null.
+pub(crate) unsafe fn list_elements<T>(list: *const pg_sys::List) -> impl Iterator<Item = *mut T> {
+    // SAFETY: the caller's.
+    let count = unsafe { list.as_ref() }.map_or(0, |list| usize::try_from(list.length).unwrap_or(0));
+    // SAFETY: there are as many elements.
+    (0..count).map(move |number| unsafe { (*(*list).elements.add(number)).ptr_value.cast() })
+}

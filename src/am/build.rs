@@ -1,15 +1,20 @@
 //! Building an index.
 
 use std::cell::OnceCell;
+use std::collections::BTreeMap;
 use std::ffi::{CStr, c_char, c_void};
 
 use pgrx::{PgSqlErrorCode, check_for_interrupts, pg_guard, pg_sys};
 use rayon::prelude::*;
 use vera_vec_core::codes::{EncodedRow, Encoder, center_for};
+use vera_vec_core::keys::Key;
 use vera_vec_core::page::{
-    self, CenterPage, FinePageMut, Layout, Meta, PAGE_SIZE, Page, ScanPageMut, Segment, Tid,
+    self, CenterPage, DirectoryMut, FinePageMut, Layout, Meta, PAGE_SIZE, Page, PageError, ScanPageMut,
+    Segment, SummaryMut, Tid,
 };
 
+use super::columns::Columns;
+use super::sort::Sorter;
 use super::{insert, value};
 use crate::error;
 use crate::storage::{Index, LockedPage};
@@ -21,15 +26,17 @@ enum Phase {
     Initialize = 1,
     Sample = 2,
     Encode = 3,
-    Log = 4,
+    Sort = 4,
+    Log = 5,
 }
 
 #[pg_guard]
 pub(super) unsafe extern "C-unwind" fn ambuildphasename(phase: i64) -> *mut c_char {
-    const NAMES: [(Phase, &CStr); 4] = [
+    const NAMES: [(Phase, &CStr); 5] = [
         (Phase::Initialize, c"initializing"),
         (Phase::Sample, c"sampling the centre"),
         (Phase::Encode, c"encoding rows"),
+        (Phase::Sort, c"sorting rows by their first key"),
         (Phase::Log, c"writing WAL"),
     ];
     NAMES
@@ -58,8 +65,13 @@ pub(super) unsafe extern "C-unwind" fn ambuild(
     index_info: *mut pg_sys::IndexInfo,
 ) -> *mut pg_sys::IndexBuildResult {
     // SAFETY: PostgreSQL gives an open, empty index of this access method that nobody else knows.
-    let (index, dimensions, kind) =
-        unsafe { (Index::new(relation), value::declared_dimensions(relation), value::code_kind(relation)) };
+    let (index, columns, dimensions, kind) = unsafe {
+        let columns = Columns::of(relation);
+        let vector = columns.vector;
+        let (dimensions, kind) =
+            (value::declared_dimensions(relation, vector), value::code_kind(relation, vector));
+        (Index::new(relation), columns, dimensions, kind)
+    };
     if index.blocks() != 0 {
         error::raise(
             PgSqlErrorCode::ERRCODE_INTERNAL_ERROR,
@@ -68,8 +80,8 @@ pub(super) unsafe extern "C-unwind" fn ambuild(
     }
     report_progress(pg_sys::PROGRESS_CREATEIDX_SUBPHASE, Phase::Sample as i64);
     // SAFETY: PostgreSQL gives the open table.
-    let center = unsafe { sample_center(heap, relation, index_info, dimensions) };
-    let mut builder = Builder::new(index, Encoder::new(kind, center));
+    let center = unsafe { sample_center(heap, relation, index_info, columns.vector, dimensions) };
+    let mut builder = Builder::new(index, columns, Encoder::new(kind, center));
 
     report_progress(pg_sys::PROGRESS_CREATEIDX_SUBPHASE, Phase::Encode as i64);
     // SAFETY: the callback gets the builder, and nothing else uses it meanwhile.
@@ -112,14 +124,20 @@ unsafe extern "C-unwind" fn add_row(
     _tuple_is_alive: bool,
     state: *mut c_void,
 ) {
-    // SAFETY: the caller's.
-    let (builder, vector, tid) =
-        unsafe { (&mut *state.cast::<Builder>(), value::vector(*values, *isnull), value::tid(tid)) };
-    builder.add(vector.as_deref(), tid);
+    // SAFETY: the caller's, who gives a value for each column.
+    unsafe {
+        let builder = &mut *state.cast::<Builder>();
+        let column = builder.columns.vector;
+        let vector = value::vector(*values.add(column), *isnull.add(column));
+        builder.waiting_keys.extend(builder.columns.keys(values, isnull));
+        builder.add(vector.as_deref(), value::tid(tid));
+    }
 }
 
 /// The sum of some rows.
 struct Sample {
+    /// The vector's column.
+    column: usize,
     sums: Vec<f64>,
     rows: usize,
 }
@@ -136,7 +154,11 @@ unsafe extern "C-unwind" fn sample_row(
     state: *mut c_void,
 ) {
     // SAFETY: the caller's.
-    let (sample, vector) = unsafe { (&mut *state.cast::<Sample>(), value::vector(*values, *isnull)) };
+    let (sample, vector) = unsafe {
+        let sample = &mut *state.cast::<Sample>();
+        let column = sample.column;
+        (sample, value::vector(*values.add(column), *isnull.add(column)))
+    };
     if let Some(vector) = vector {
         value::check_dimensions(sample.sums.len(), &vector);
         for (sum, &component) in sample.sums.iter_mut().zip(vector.iter()) {
@@ -154,11 +176,12 @@ unsafe fn sample_center(
     heap: pg_sys::Relation,
     relation: pg_sys::Relation,
     index_info: *mut pg_sys::IndexInfo,
+    column: usize,
     dimensions: usize,
 ) -> Vec<f32> {
     // SAFETY: the caller's.
     let blocks = unsafe { pg_sys::RelationGetNumberOfBlocksInFork(heap, pg_sys::ForkNumber::MAIN_FORKNUM) };
-    let mut sample = Sample { sums: vec![0.0; dimensions], rows: 0 };
+    let mut sample = Sample { column, sums: vec![0.0; dimensions], rows: 0 };
     let places = blocks.min(SAMPLE_PLACES);
     for place in 0..places {
         if sample.rows >= SAMPLE_ROWS {
@@ -198,6 +221,7 @@ unsafe fn sample_center(
 /// Rows on their way into a new index.
 struct Builder {
     index: Index,
+    columns: Columns,
     encoder: Encoder,
     layout: Layout,
     /// Threads for encoding, started by the first full batch: a small table is done before they are.
@@ -205,13 +229,21 @@ struct Builder {
     /// Rows that wait to be encoded: where they are, whether they are NULL, and their components one after the other.
     waiting: Vec<(Tid, bool)>,
     components: Vec<f32>,
+    /// Their keys, likewise.
+    waiting_keys: Vec<Key>,
     encoded: Vec<EncodedRow>,
+    /// If there are keys: rows go into pages in the order of the first.
+    sorter: Option<Sorter>,
     segments: u32,
     segment: SegmentPages,
+    /// Directory and summary pages that are not complete, by their blocks. Some belong to segments that have been written.
+    open: BTreeMap<u32, Page>,
+    /// Rows of the table so far, and rows in pages.
+    scanned: u64,
     rows: u64,
 }
 
-/// The pages of the segment that is being filled.
+/// The scan pages and fine pages of the segment that is being filled.
 struct SegmentPages {
     place: Segment,
     pages: Vec<Page>,
@@ -222,12 +254,8 @@ impl SegmentPages {
     fn new(layout: &Layout, number: u32) -> Self {
         let place = layout.segment(number);
         let mut pages = vec![[0; PAGE_SIZE]; (place.scan_pages + place.fine_pages) as usize];
-        let (scan, fine) = pages.split_at_mut(place.scan_pages as usize);
-        for page in scan {
-            ScanPageMut::init(page, layout);
-        }
-        for page in fine {
-            FinePageMut::init(page, layout);
+        for (page, block) in pages.iter_mut().zip(place.first_block..) {
+            insert::init_page(layout, &place, block, page);
         }
         Self { place, pages, rows: 0 }
     }
@@ -235,8 +263,8 @@ impl SegmentPages {
 
 impl Builder {
     /// Writes everything that comes before the rows.
-    fn new(index: Index, encoder: Encoder) -> Self {
-        let layout = Layout::new(encoder.kind(), encoder.dimensions());
+    fn new(index: Index, columns: Columns, encoder: Encoder) -> Self {
+        let layout = Layout::new(encoder.kind(), encoder.dimensions(), columns.key_count());
         for (block, image) in first_pages(&layout, encoder.center()).iter().enumerate() {
             write_page(index, image, block);
         }
@@ -253,9 +281,14 @@ impl Builder {
             pool: OnceCell::new(),
             waiting: Vec::with_capacity(batch),
             components: Vec::with_capacity(batch * encoder.dimensions()),
+            waiting_keys: Vec::with_capacity(batch * layout.keys),
             encoded: vec![EncodedRow::new(encoder.dimensions()); batch],
+            sorter: (layout.keys > 0).then(Sorter::new),
             segments: 0,
             segment: SegmentPages::new(&layout, 0),
+            open: BTreeMap::new(),
+            columns,
+            scanned: 0,
             rows: 0,
             encoder,
         }
@@ -300,35 +333,65 @@ impl Builder {
                     .for_each(encode);
             }
         }
-        for row in 0..self.waiting.len() {
-            self.put(row);
+        let keys = self.layout.keys;
+        let (waiting, encoded) = (std::mem::take(&mut self.waiting), std::mem::take(&mut self.encoded));
+        let waiting_keys = std::mem::take(&mut self.waiting_keys);
+        for (number, (&(tid, _), row)) in waiting.iter().zip(&encoded).enumerate() {
+            let keys = &waiting_keys[number * keys..(number + 1) * keys];
+            match &mut self.sorter {
+                Some(sorter) => sorter.put(tid, keys, row),
+                None => self.put(tid, keys, row),
+            }
         }
+        (self.waiting, self.encoded, self.waiting_keys) = (waiting, encoded, waiting_keys);
+        self.scanned += self.waiting.len() as u64;
         self.waiting.clear();
+        self.waiting_keys.clear();
         self.components.clear();
-        report_progress(pg_sys::PROGRESS_CREATEIDX_TUPLES_DONE, i64::try_from(self.rows).unwrap_or(i64::MAX));
+        report_progress(
+            pg_sys::PROGRESS_CREATEIDX_TUPLES_DONE,
+            i64::try_from(self.scanned).unwrap_or(i64::MAX),
+        );
     }
 
     /// Puts an encoded row into the segment.
-    fn put(&mut self, row: usize) {
-        let layout = self.layout;
-        let place = self.segment.place;
-        let (tid, _) = self.waiting[row];
-        let (scan, fine) = self.segment.pages.split_at_mut(place.scan_pages as usize);
-        let number = self.segment.rows;
-        let pages = ScanPageMut::new(&mut scan[number / layout.scan_rows], &layout)
-            .and_then(|scan| Ok((scan, FinePageMut::new(&mut fine[number / layout.fine_rows], &layout)?)));
-        match pages {
-            Ok((mut scan, mut fine)) => {
-                scan.put(number % layout.scan_rows, &self.encoded[row], tid);
-                fine.put(number % layout.fine_rows, &self.encoded[row]);
-            }
-            Err(error) => self.index.report(place.first_block, &error),
+    fn put(&mut self, tid: Tid, keys: &[Key], row: &EncodedRow) {
+        if let Err(error) = self.try_put(tid, keys, row) {
+            self.index.report(self.segment.place.first_block, &error);
         }
         self.segment.rows += 1;
         self.rows += 1;
-        if self.segment.rows == place.scan_pages as usize * layout.scan_rows {
+        if self.segment.rows == self.segment.place.scan_pages as usize * self.layout.scan_rows {
             self.write_segment();
         }
+    }
+
+    fn try_put(&mut self, tid: Tid, keys: &[Key], row: &EncodedRow) -> Result<(), PageError> {
+        let layout = &self.layout;
+        let Segment { first_page, scan_pages, .. } = self.segment.place;
+        let number = self.segment.rows;
+        let (scan_page, slot) = (number / layout.scan_rows, number % layout.scan_rows);
+        let (scan, fine) = self.segment.pages.split_at_mut(scan_pages as usize);
+        ScanPageMut::new(&mut scan[scan_page], layout)?.put(slot, row);
+        FinePageMut::new(&mut fine[number / layout.fine_rows], layout)?.put(number % layout.fine_rows, row);
+
+        #[allow(clippy::cast_possible_truncation)] // in a segment
+        let place = layout.place(first_page + scan_page as u32, slot);
+        let directory = self.open.entry(place.directory_block).or_insert_with(|| {
+            let mut page = [0; PAGE_SIZE];
+            DirectoryMut::init(&mut page, layout);
+            page
+        });
+        DirectoryMut::new(directory, layout)?.put(place.directory_slot, tid, keys);
+        if let Some((block, entry)) = layout.summary(self.segments) {
+            let summary = self.open.entry(block).or_insert_with(|| {
+                let mut page = [0; PAGE_SIZE];
+                SummaryMut::init(&mut page, layout);
+                page
+            });
+            SummaryMut::new(summary, layout)?.widen(entry, keys);
+        }
+        Ok(())
     }
 
     fn write_segment(&mut self) {
@@ -338,17 +401,37 @@ impl Builder {
                 format!("index \"{}\" cannot have more than {} rows", self.index.name(), self.rows),
             );
         }
-        for (image, block) in self.segment.pages.iter().zip(self.segment.place.first_block..) {
+        let place = self.segment.place;
+        for (image, block) in self.segment.pages.iter().zip(place.first_block..) {
             check_for_interrupts!();
             write_page(self.index, image, block as usize);
         }
+        for block in place.directory_blocks().chain(place.summary_blocks()) {
+            let mut empty = [0; PAGE_SIZE];
+            insert::init_page(&self.layout, &place, block, &mut empty);
+            write_page(self.index, self.open.get(&block).unwrap_or(&empty), block as usize);
+        }
+        for (&block, image) in self.open.range(..place.first_block) {
+            let mut page = LockedPage::read(self.index, block, crate::storage::Mode::Exclusive);
+            let bytes = page.page_mut();
+            bytes.copy_from_slice(image);
+            page::seal(bytes, block);
+        }
         self.segments += 1;
         self.segment = SegmentPages::new(&self.layout, self.segments);
+        let next = self.layout.place(self.segment.place.first_page, 0).directory_block;
+        let summary = self.layout.summary(self.segments).map(|(block, _)| block);
+        self.open.retain(|&block, _| block == next || Some(block) == summary);
     }
 
     /// Writes what is left, and logs the index. Returns the number of rows.
     fn finish(mut self) -> u64 {
         self.encode_waiting();
+        if let Some(sorter) = self.sorter.take() {
+            report_progress(pg_sys::PROGRESS_CREATEIDX_SUBPHASE, Phase::Sort as i64);
+            let layout = self.layout;
+            sorter.sort(&layout, |tid, keys, row| self.put(tid, keys, row));
+        }
         let partial = (self.segment.rows > 0).then_some((self.segment.place, self.segment.rows));
         if partial.is_some() {
             self.write_segment();
@@ -408,7 +491,14 @@ fn write_page(index: Index, image: &Page, block: usize) {
 #[pg_guard]
 pub(super) unsafe extern "C-unwind" fn ambuildempty(relation: pg_sys::Relation) {
     // SAFETY: PostgreSQL gives an open index of this access method that nobody else knows.
-    let layout = unsafe { Layout::new(value::code_kind(relation), value::declared_dimensions(relation)) };
+    let layout = unsafe {
+        let columns = Columns::of(relation);
+        let (kind, dimensions) = (
+            value::code_kind(relation, columns.vector),
+            value::declared_dimensions(relation, columns.vector),
+        );
+        Layout::new(kind, dimensions, columns.key_count())
+    };
     let center = vec![0.0; layout.dimensions];
     for (image, block) in first_pages(&layout, &center).iter_mut().zip(0..) {
         page::seal(image, block);

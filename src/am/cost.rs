@@ -2,6 +2,7 @@
 
 use pgrx::{pg_guard, pg_sys};
 
+use crate::postgres::list_elements;
 use crate::types::expected_dim;
 
 /// Cost of bounding a row that its page has not paid for, in units of `cpu_operator_cost`: a few nanoseconds.
@@ -20,10 +21,14 @@ const RETURN_DIMENSION: f64 = 0.5;
 /// Cost of a scan that should never be chosen.
 const NEVER: f64 = 1e20;
 
+/// Cost of testing a row's keys, in units of `cpu_operator_cost`.
+const TEST: f64 = 0.1;
+
 /// Estimates a scan: the coarse pass has to be over before there is a first row, then rows cost the same each.
 ///
-/// * start-up: every scan page is read in order, and every row bounded
-/// * each row: its share of refinement, fetching it once more, and the operator; and what the core forgets of its page.
+/// * start-up: every scan page that may have rows which meet the index's conditions is read in order, and every row there bounded
+/// * each row that meets them: its share of refinement, fetching it once more, and the operator; and what the core forgets of its
+///   page.
 ///
 /// The core adds the table's pages, as if all rows were wanted, in no order (correlation 0), and takes a LIMIT's share of
 /// everything after start-up. All rows together find most pages in cache, and the few that a LIMIT takes do not.
@@ -43,18 +48,13 @@ pub(super) unsafe extern "C-unwind" fn amcostestimate(
     // SAFETY: the planner gives a path with its index, and places for the answers.
     unsafe {
         let info = (*path).indexinfo;
+        let conditions = Conditions::of(root, path);
         // Without an order to give, the index can do nothing that the table can't do better.
         let costs = if (*path).indexorderbys.is_null() {
             None
         } else {
-            let mut seq_page_cost = 0.0;
-            pg_sys::get_tablespace_page_costs(
-                (*info).reltablespace,
-                std::ptr::null_mut(),
-                &mut seq_page_cost,
-            );
-            let (start, each) = scan_cost(info, seq_page_cost);
-            Some((start, each + forgotten_page_cost(root, path)))
+            let (start, each) = scan_cost(path, conditions);
+            Some((start, each + forgotten_page_cost(root, path, conditions)))
         };
         #[cfg(feature = "pg18")]
         if costs.is_none() {
@@ -63,27 +63,87 @@ pub(super) unsafe extern "C-unwind" fn amcostestimate(
         }
         let (start, each) = costs.unwrap_or((NEVER, 0.0));
         *startup_cost = start;
-        *total_cost = start + each * (*info).tuples;
-        *selectivity = 1.0;
+        *total_cost = start + each * conditions.all * (*info).tuples;
+        *selectivity = conditions.all;
         *correlation = 0.0;
         *pages = f64::from((*info).pages);
     }
 }
 
-/// Cost before the first row, and of each row.
+/// The share of the index's rows that meet its conditions.
+#[derive(Clone, Copy)]
+struct Conditions {
+    all: f64,
+    /// Those on the first key, by which a build sorts rows.
+    first_key: f64,
+}
+
+impl Conditions {
+    /// # Safety
+    /// The planner's, of one of its relations and a path of its index.
+    unsafe fn of(root: *mut pg_sys::PlannerInfo, path: *const pg_sys::IndexPath) -> Self {
+        // SAFETY: the caller's; lists of the planner's have as many elements as they say.
+        unsafe {
+            let relation = (*(*(*path).indexinfo).rel).relid.cast_signed();
+            let vector = vector_column(path);
+            let first_key = usize::from(vector == 0);
+            let selectivity = |is_wanted: &dyn Fn(usize) -> bool| {
+                let clauses = list_elements::<pg_sys::IndexClause>((*path).indexclauses)
+                    .filter(|&clause| usize::try_from((*clause).indexcol).is_ok_and(is_wanted))
+                    .fold(std::ptr::null_mut(), |list, clause| pg_sys::lappend(list, clause.cast()));
+                if clauses.is_null() {
+                    return 1.0;
+                }
+                let conditions = pg_sys::get_quals_from_indexclauses(clauses);
+                let join = pg_sys::JoinType::JOIN_INNER;
+                pg_sys::clauselist_selectivity(root, conditions, relation, join, std::ptr::null_mut())
+            };
+            // That the vector is to be NULL, or not to be, is asked of the rows that are found.
+            Self {
+                all: selectivity(&|column| column != vector),
+                first_key: selectivity(&|column| column == first_key),
+            }
+        }
+    }
+}
+
+/// The number of the column that the order is of; 0 if there is no order.
 ///
 /// # Safety
-/// The planner's description of an index of this access method.
-unsafe fn scan_cost(info: *const pg_sys::IndexOptInfo, seq_page_cost: f64) -> (f64, f64) {
-    // SAFETY: the caller's; a setting of PostgreSQL's. The list of columns has their expressions, the vector's first.
-    let (rows, pages, operator, dimensions) = unsafe {
-        let column = (*(*(*info).indextlist).elements).ptr_value.cast::<pg_sys::TargetEntry>();
-        let dimensions = expected_dim(pg_sys::exprTypmod((*column).expr.cast())).unwrap_or(0);
-        ((*info).tuples, f64::from((*info).pages), pg_sys::cpu_operator_cost, dimensions)
+/// The planner's path.
+unsafe fn vector_column(path: *const pg_sys::IndexPath) -> usize {
+    // SAFETY: the caller's; there is a column for each order.
+    unsafe {
+        (*path)
+            .indexorderbycols
+            .as_ref()
+            .map_or(0, |columns| (*columns.elements).int_value.cast_unsigned() as usize)
+    }
+}
+
+/// Cost before the first row, and of each row that meets the index's conditions.
+///
+/// # Safety
+/// The planner's path of an index of this access method, with an order.
+unsafe fn scan_cost(path: *const pg_sys::IndexPath, conditions: Conditions) -> (f64, f64) {
+    // SAFETY: the caller's; a setting of PostgreSQL's. The list of columns has their expressions.
+    let (rows, pages, operator, dimensions, seq_page_cost) = unsafe {
+        let info = (*path).indexinfo;
+        let column = (*(*(*info).indextlist).elements.add(vector_column(path))).ptr_value;
+        let typmod = pg_sys::exprTypmod((*column.cast::<pg_sys::TargetEntry>()).expr.cast());
+        let mut seq_page_cost = 0.0;
+        pg_sys::get_tablespace_page_costs((*info).reltablespace, std::ptr::null_mut(), &mut seq_page_cost);
+        let (tuples, pages) = ((*info).tuples, f64::from((*info).pages));
+        (tuples, pages, pg_sys::cpu_operator_cost, expected_dim(typmod).unwrap_or(0), seq_page_cost)
     };
+    let scan_pages = pages * SCAN_PAGES;
+    // Of those that lie together, each page that has a row.
+    let read = (scan_pages * conditions.first_key).min(rows * conditions.all).max(1.0);
+    let tested = if conditions.all < 1.0 { rows * conditions.first_key * TEST } else { 0.0 };
+    let bounded = rows * (read / scan_pages.max(1.0)).min(1.0) * BOUND;
     #[allow(clippy::cast_precision_loss)] // at most 16,000
     let each = RETURN + RETURN_DIMENSION * dimensions as f64;
-    (pages * SCAN_PAGES * SCAN_PAGE * seq_page_cost + rows * BOUND * operator, each * operator)
+    (read * SCAN_PAGE * seq_page_cost + (tested + bounded) * operator, each * operator)
 }
 
 /// Cost of the pages of the rows that are likely to be given, beyond the share that the core takes of all rows' pages, for
@@ -91,10 +151,14 @@ unsafe fn scan_cost(info: *const pg_sys::IndexOptInfo, seq_page_cost: f64) -> (f
 ///
 /// # Safety
 /// The planner's, of one of its relations.
-unsafe fn forgotten_page_cost(root: *mut pg_sys::PlannerInfo, path: *const pg_sys::IndexPath) -> f64 {
+unsafe fn forgotten_page_cost(
+    root: *mut pg_sys::PlannerInfo,
+    path: *const pg_sys::IndexPath,
+    conditions: Conditions,
+) -> f64 {
     // SAFETY: the caller's.
     unsafe {
-        let all = (*(*path).indexinfo).tuples.max(1.0);
+        let all = ((*(*path).indexinfo).tuples * conditions.all).max(1.0);
         if (*root).limit_tuples < 0.0 {
             return 0.0;
         }
@@ -144,10 +208,8 @@ pub(crate) unsafe fn of_some_rows(
 ) -> (f64, f64) {
     // SAFETY: the caller's.
     unsafe {
-        let info = (*path).indexinfo;
-        let mut seq_page_cost = 0.0;
-        pg_sys::get_tablespace_page_costs((*info).reltablespace, std::ptr::null_mut(), &mut seq_page_cost);
-        let (start, each) = scan_cost(info, seq_page_cost);
+        let all = (found / (*(*path).indexinfo).tuples.max(1.0)).min(1.0);
+        let (start, each) = scan_cost(path, Conditions { all, first_key: 1.0 });
         let table = &*(*path).path.parent;
         let conditions = table.baserestrictcost.per_tuple + pg_sys::cpu_tuple_cost;
         (

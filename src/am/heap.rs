@@ -6,6 +6,7 @@ use pgrx::pg_sys;
 use vera_vec_core::page::Tid;
 use vera_vec_core::ranking::{Place, Ranked};
 
+use super::columns::Columns;
 use super::source::Fetch;
 use super::value;
 
@@ -18,6 +19,8 @@ pub(super) struct Heap {
     fetch: *mut pg_sys::IndexFetchTableData,
     slot: *mut pg_sys::TupleTableSlot,
     index_info: *mut pg_sys::IndexInfo,
+    /// The number of the vector's column.
+    column: usize,
     /// For index expressions; null if there are none.
     executor: *mut pg_sys::EState,
     /// Reset after each row.
@@ -34,6 +37,7 @@ impl Heap {
             let caller = pg_sys::MemoryContextSwitchTo(context);
             let heap = (*scan).heapRelation;
             let index_info = pg_sys::BuildIndexInfo((*scan).indexRelation);
+            let column = Columns::of((*scan).indexRelation).vector;
             let (executor, row_context) = if (*index_info).ii_Expressions.is_null() {
                 let context = pg_sys::AllocSetContextCreateInternal(
                     context,
@@ -51,7 +55,7 @@ impl Heap {
             let slot = pg_sys::MakeSingleTupleTableSlot((*heap).rd_att, pg_sys::table_slot_callbacks(heap));
             let fetch = pg_sys::table_index_fetch_begin(heap);
             pg_sys::MemoryContextSwitchTo(caller);
-            Self { scan, fetch, slot, index_info, executor, row_context }
+            Self { scan, fetch, slot, index_info, column, executor, row_context }
         }
     }
 
@@ -113,7 +117,7 @@ impl Fetch for Heap {
             let count = usize::try_from((*self.scan).numberOfOrderBys).unwrap_or(0);
             let mut places = (0..count).map(|number| {
                 let order_by = (*self.scan).orderByData.add(number);
-                distance(order_by, values[0], nulls[0])
+                distance(order_by, values[self.column], nulls[self.column])
             });
             let first = places.next().unwrap_or(Place::of(None));
             let rest = places.collect();

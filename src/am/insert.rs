@@ -2,16 +2,23 @@
 
 use pgrx::{PgSqlErrorCode, check_for_interrupts, pg_guard, pg_sys};
 use vera_vec_core::codes::{EncodedRow, Encoder};
-use vera_vec_core::page::{FinePageMut, Layout, Meta, PageError, ScanPage, ScanPageMut, Tid};
+use vera_vec_core::keys::Key;
+use vera_vec_core::page::{
+    DirectoryMut, FinePageMut, Layout, Meta, Page, PageError, ScanPage, ScanPageMut, Segment, Summary,
+    SummaryMut, Tid,
+};
 
+use super::columns::Columns;
 use super::value;
 use crate::error;
 use crate::storage::{Change, Index, LockedPage, Mode};
 
 /// What the inserts of one statement share.
 struct Inserter {
+    columns: Columns,
     encoder: Encoder,
     row: EncodedRow,
+    keys: Vec<Key>,
 }
 
 /// Adds a row. Returns false: the index knows no uniqueness.
@@ -27,20 +34,31 @@ pub(super) unsafe extern "C-unwind" fn aminsert(
     _index_unchanged: bool,
     index_info: *mut pg_sys::IndexInfo,
 ) -> bool {
-    // SAFETY: PostgreSQL gives an open index of this access method, locked, and one value.
-    let (index, vector, tid) =
-        unsafe { (Index::new(relation), value::vector(*values, *isnull), value::tid(heap_tid)) };
-    // SAFETY: ii_AmCache is null or what was put there below; ii_Context lives as long as it.
+    // SAFETY: PostgreSQL gives an open index of this access method, locked, and a TID.
+    let (index, tid) = unsafe { (Index::new(relation), value::tid(heap_tid)) };
+    // SAFETY: ii_AmCache is null or what was put there below; ii_Context lives as long as it, and not longer than the index is
+    // open.
     let inserter = unsafe {
         if (*index_info).ii_AmCache.is_null() {
             let meta = index.meta();
-            let encoder = Encoder::new(meta.layout.kind, index.center(&meta));
-            let row = EncodedRow::new(meta.layout.dimensions);
-            let inserter = pgrx::PgMemoryContexts::For((*index_info).ii_Context)
-                .leak_and_drop_on_delete(Inserter { encoder, row });
+            let inserter = Inserter {
+                columns: Columns::of(relation),
+                encoder: Encoder::new(meta.layout.kind, index.center(&meta)),
+                row: EncodedRow::new(meta.layout.dimensions),
+                keys: Vec::new(),
+            };
+            let inserter =
+                pgrx::PgMemoryContexts::For((*index_info).ii_Context).leak_and_drop_on_delete(inserter);
             (*index_info).ii_AmCache = inserter.cast();
         }
         &mut *(*index_info).ii_AmCache.cast::<Inserter>()
+    };
+    let column = inserter.columns.vector;
+    // SAFETY: PostgreSQL gives a value for each column.
+    let vector = unsafe {
+        inserter.keys.clear();
+        inserter.keys.extend(inserter.columns.keys(values, isnull));
+        value::vector(*values.add(column), *isnull.add(column))
     };
     if let Some(vector) = &vector {
         value::check_dimensions(inserter.encoder.dimensions(), vector);
@@ -51,7 +69,7 @@ pub(super) unsafe extern "C-unwind" fn aminsert(
 
 fn insert(index: Index, inserter: &mut Inserter, vector: Option<&[f32]>, tid: Tid) {
     inserter.encoder.encode(vector, &mut inserter.row);
-    let layout = Layout::new(inserter.encoder.kind(), inserter.encoder.dimensions());
+    let layout = Layout::new(inserter.encoder.kind(), inserter.encoder.dimensions(), inserter.keys.len());
     let mut failed = None;
     loop {
         check_for_interrupts!();
@@ -74,7 +92,7 @@ fn insert(index: Index, inserter: &mut Inserter, vector: Option<&[f32]>, tid: Ti
             forget_target(index, block);
             continue;
         };
-        put(index, &layout, &page, slot, &inserter.row, tid);
+        put(index, &layout, &page, slot, inserter, tid);
         let is_full = !page.view(|bytes| ScanPage::new(bytes, &layout)).has_room();
         drop(page);
         if is_full {
@@ -86,24 +104,54 @@ fn insert(index: Index, inserter: &mut Inserter, vector: Option<&[f32]>, tid: Ti
     }
 }
 
-/// Puts a row into a slot of a scan page, and its fine code where that belongs, in one record.
-fn put(index: Index, layout: &Layout, scan_page: &LockedPage, slot: usize, row: &EncodedRow, tid: Tid) {
+/// Puts a row into a slot of a scan page, and what belongs elsewhere there, in one record.
+fn put(index: Index, layout: &Layout, scan_page: &LockedPage, slot: usize, inserter: &Inserter, tid: Tid) {
     // The block was checked to be a scan page's when it was chosen.
-    let Some((_, number)) = layout.page_at(scan_page.block(), u32::MAX) else {
+    let Some((_, number)) = layout.page_at(scan_page.block(), layout.most_segments()) else {
         index.report(scan_page.block(), &PageError::Kind)
     };
+    let Inserter { row, keys, .. } = inserter;
     let place = layout.place(number, slot);
     let fine_page = LockedPage::read(index, place.fine_block, Mode::Exclusive);
+    let directory = LockedPage::read(index, place.directory_block, Mode::Exclusive);
+    let summary = summary_to_widen(index, layout, Layout::segment_of_page(number), keys);
     let mut change = Change::new(index);
     match ScanPageMut::new(change.page(scan_page), layout) {
-        Ok(mut page) => page.put(slot, row, tid),
+        Ok(mut page) => page.put(slot, row),
         Err(error) => index.report(place.scan_block, &error),
     }
     match FinePageMut::new(change.page(&fine_page), layout) {
         Ok(mut page) => page.put(place.fine_slot, row),
         Err(error) => index.report(place.fine_block, &error),
     }
+    match DirectoryMut::new(change.page(&directory), layout) {
+        Ok(mut page) => page.put(place.directory_slot, tid, keys),
+        Err(error) => index.report(place.directory_block, &error),
+    }
+    if let Some((summary, entry)) = &summary {
+        match SummaryMut::new(change.page(summary), layout) {
+            Ok(mut page) => page.widen(*entry, keys),
+            Err(error) => index.report(summary.block(), &error),
+        }
+    }
     change.commit();
+}
+
+/// The summary page of a segment, locked, and the segment's entry there, if its ranges do not have these keys.
+fn summary_to_widen(
+    index: Index,
+    layout: &Layout,
+    segment: u32,
+    keys: &[Key],
+) -> Option<(LockedPage, usize)> {
+    let (block, entry) = layout.summary(segment)?;
+    let has = |page: &LockedPage| page.view(|bytes| Summary::new(bytes, layout)).has(entry, keys);
+    // Ranges only ever grow: what one has it keeps. After the first rows of a segment that is nearly always so.
+    if has(&LockedPage::read(index, block, Mode::Share)) {
+        return None;
+    }
+    let page = LockedPage::read(index, block, Mode::Exclusive);
+    (!has(&page)).then_some((page, entry))
 }
 
 /// What the free space map knows of a page: whether a row fits.
@@ -206,11 +254,7 @@ fn add_segment(index: Index, layout: &Layout) -> u32 {
             .collect();
         let mut change = Change::new(index);
         for page in &pages {
-            if segment.scan_blocks().contains(&page.block()) {
-                ScanPageMut::init(change.new_page(page), layout);
-            } else {
-                FinePageMut::init(change.new_page(page), layout);
-            }
+            init_page(layout, &segment, page.block(), change.new_page(page));
         }
         change.commit();
     }
@@ -225,4 +269,17 @@ fn add_segment(index: Index, layout: &Layout) -> u32 {
     // SAFETY: locked above.
     unsafe { pg_sys::UnlockRelationForExtension(relation, lock) };
     segment.first_block
+}
+
+/// Makes an empty page of the kind that a segment has in some block.
+pub(super) fn init_page(layout: &Layout, segment: &Segment, block: u32, page: &mut Page) {
+    if segment.scan_blocks().contains(&block) {
+        ScanPageMut::init(page, layout);
+    } else if segment.fine_blocks().contains(&block) {
+        FinePageMut::init(page, layout);
+    } else if segment.directory_blocks().contains(&block) {
+        DirectoryMut::init(page, layout);
+    } else {
+        SummaryMut::init(page, layout);
+    }
 }

@@ -5,10 +5,13 @@ use std::ffi::c_void;
 use pgrx::prelude::*;
 use pgrx::{PgSqlErrorCode, check_for_interrupts, pg_sys};
 use vera_vec_core::codes::{CodeKind, EncodedRow, Encoder, RowState};
+use vera_vec_core::keys::Key;
 use vera_vec_core::page::{
-    CenterPage, FORMAT_VERSION, FinePage, Layout, Meta, PAGE_SIZE, PageError, ScanPage, Tid,
+    CenterPage, Directory, FORMAT_VERSION, FinePage, Layout, Meta, PAGE_SIZE, PageError, ScanPage, Summary,
+    Tid,
 };
 
+use super::columns::Columns;
 use super::{scan, value};
 use crate::error;
 use crate::storage::{Index, LockedPage, Mode, report_corrupted};
@@ -118,18 +121,20 @@ fn veraflat_index_info(
         name!(built_by, String),
         name!(codes, String),
         name!(dimensions, i32),
+        name!(key_columns, i32),
         name!(rows, i64),
         name!(free_slots, i64),
         name!(segments, i64),
         name!(scan_bytes, i64),
         name!(fine_bytes, i64),
+        name!(directory_bytes, i64),
         name!(other_bytes, i64),
     ),
 > {
     let opened = Opened::new(index);
     let meta = opened.index.meta();
     let layout = &meta.layout;
-    let (mut rows, mut slots, mut scan_pages, mut fine_pages) = (0, 0, 0, 0);
+    let (mut rows, mut slots, mut scan_pages, mut fine_pages, mut directory_pages) = (0, 0, 0, 0, 0);
     for number in 0..meta.segments {
         let segment = layout.segment(number);
         for block in segment.scan_blocks() {
@@ -140,6 +145,7 @@ fn veraflat_index_info(
         slots += u64::from(segment.scan_pages) * layout.scan_rows as u64;
         scan_pages += u64::from(segment.scan_pages);
         fine_pages += u64::from(segment.fine_pages);
+        directory_pages += u64::from(segment.directory_pages);
     }
     let bytes = |pages: u64| bigint(pages * PAGE_SIZE as u64);
     let [major, minor, patch] = meta.created_by;
@@ -152,12 +158,14 @@ fn veraflat_index_info(
         format!("{major}.{minor}.{patch}"),
         codes.to_owned(),
         i32::try_from(layout.dimensions).unwrap_or(i32::MAX),
+        i32::try_from(layout.keys).unwrap_or(i32::MAX),
         bigint(rows),
         bigint(slots - rows),
         i64::from(meta.segments),
         bytes(scan_pages),
         bytes(fine_pages),
-        bytes(u64::from(opened.index.blocks()) - scan_pages - fine_pages),
+        bytes(directory_pages),
+        bytes(u64::from(opened.index.blocks()) - scan_pages - fine_pages - directory_pages),
     ))
 }
 
@@ -201,7 +209,10 @@ fn veraflat_check(index: pg_sys::Oid, heapallindexed: bool) {
         index,
         encoder: Encoder::new(meta.layout.kind, center),
         layout: meta.layout,
-        row: EncodedRow::new(meta.layout.dimensions),
+        // SAFETY: the index is open.
+        columns: unsafe { Columns::of(index.relation()) },
+        found: Found { row: EncodedRow::new(meta.layout.dimensions), keys: Vec::new() },
+        keys: Vec::new(),
         entries,
         missing: Vec::new(),
     };
@@ -253,22 +264,20 @@ fn check_pages(index: Index, meta: &Meta) -> Vec<Entry> {
         let segment = layout.segment(number);
         for (block, page) in segment.scan_blocks().zip(segment.first_page..) {
             check_for_interrupts!();
-            let locked = LockedPage::read(index, block, Mode::Share);
-            let view = locked.view(|bytes| {
-                let view = ScanPage::new(bytes, layout)?;
-                view.check_states()?;
-                Ok(view)
-            });
-            for (slot, state) in view.states().enumerate() {
-                if state != RowState::Free {
-                    entries.push((view.tid(slot), layout.ordinal(page, slot)));
-                }
-            }
+            check_page(index, layout, block, page, &mut entries);
         }
         for block in segment.fine_blocks() {
             check_for_interrupts!();
             let locked = LockedPage::read(index, block, Mode::Share);
             locked.view(|bytes| FinePage::new(bytes, layout));
+        }
+        for block in segment.directory_blocks() {
+            let locked = LockedPage::read(index, block, Mode::Share);
+            locked.view(|bytes| Directory::new(bytes, layout));
+        }
+        for block in segment.summary_blocks() {
+            let locked = LockedPage::read(index, block, Mode::Share);
+            locked.view(|bytes| Summary::new(bytes, layout));
         }
     }
     entries.sort_unstable();
@@ -284,28 +293,63 @@ fn check_pages(index: Index, meta: &Meta) -> Vec<Entry> {
     entries
 }
 
+/// Checks a scan page, and what its directory page says of its slots. Adds its rows.
+fn check_page(index: Index, layout: &Layout, block: u32, page: u32, entries: &mut Vec<Entry>) {
+    let place = layout.place(page, 0);
+    // Both under lock, in the order of every change.
+    let locked = LockedPage::read(index, block, Mode::Share);
+    let view = locked.view(|bytes| {
+        let view = ScanPage::new(bytes, layout)?;
+        view.check_states()?;
+        Ok(view)
+    });
+    let directory_page = LockedPage::read(index, place.directory_block, Mode::Share);
+    let directory = directory_page.view(|bytes| Directory::new(bytes, layout));
+    let states = view.states().chain(std::iter::repeat(RowState::Free));
+    for (slot, state) in (0..layout.scan_rows).zip(states) {
+        let tid = directory.tid(place.directory_slot + slot);
+        if tid.is_none() != (state == RowState::Free) {
+            index.report(place.directory_block, &PageError::Impossible("row in a free slot"));
+        }
+        let ordinal = layout.ordinal(page, slot);
+        entries.extend(tid.map(|tid| (tid, ordinal)));
+    }
+}
+
 /// Reads a row from its slot: returns its TID, and fills `row`. None if the slot is free.
-fn read_slot(index: Index, layout: &Layout, ordinal: u32, row: Option<&mut EncodedRow>) -> Option<Tid> {
+fn read_slot(index: Index, layout: &Layout, ordinal: u32, row: Option<&mut Found>) -> Option<Tid> {
     let (page, slot) = layout.slot_at(ordinal);
     let place = layout.place(page, slot);
+    let locked = LockedPage::read(index, place.directory_block, Mode::Share);
+    let directory = locked.view(|bytes| Directory::new(bytes, layout));
+    let tid = directory.tid(place.directory_slot)?;
+    let Some(Found { row, keys }) = row else { return Some(tid) };
+    keys.clear();
+    keys.extend((0..layout.keys).map(|column| directory.keys(column)[place.directory_slot]));
+    drop(locked);
     let locked = LockedPage::read(index, place.scan_block, Mode::Share);
     let view = locked.view(|bytes| ScanPage::new(bytes, layout));
-    let state = view.state(slot);
-    let tid = (state != RowState::Free).then(|| view.tid(slot))?;
-    if let Some(row) = row {
-        row.state = state;
-        row.constants = view.row_constants(slot);
-        row.coarse.copy_from_slice(view.coarse_code(slot));
-        drop(locked);
-        let locked = LockedPage::read(index, place.fine_block, Mode::Share);
-        let view = locked.view(|bytes| FinePage::new(bytes, layout));
-        let Some((fine, constants)) = view.row(place.fine_slot) else {
-            index.report(place.fine_block, &PageError::Impossible("number of rows"))
-        };
-        row.fine.copy_from_slice(fine);
-        row.fine_constants = constants;
+    if slot >= view.used() || view.state(slot) == RowState::Free {
+        return None;
     }
+    row.state = view.state(slot);
+    row.constants = view.row_constants(slot);
+    row.coarse.copy_from_slice(view.coarse_code(slot));
+    drop(locked);
+    let locked = LockedPage::read(index, place.fine_block, Mode::Share);
+    let view = locked.view(|bytes| FinePage::new(bytes, layout));
+    let Some((fine, constants)) = view.row(place.fine_slot) else {
+        index.report(place.fine_block, &PageError::Impossible("number of rows"))
+    };
+    row.fine.copy_from_slice(fine);
+    row.fine_constants = constants;
     Some(tid)
+}
+
+/// What the index has of a row.
+struct Found {
+    row: EncodedRow,
+    keys: Vec<Key>,
 }
 
 /// Compares rows of the table with the index.
@@ -313,7 +357,10 @@ struct HeapCheck {
     index: Index,
     encoder: Encoder,
     layout: Layout,
-    row: EncodedRow,
+    columns: Columns,
+    found: Found,
+    /// Room for the keys that it should have.
+    keys: Vec<Key>,
     entries: Vec<Entry>,
     missing: Vec<Tid>,
 }
@@ -329,22 +376,38 @@ unsafe extern "C-unwind" fn check_row(
     _tuple_is_alive: bool,
     state: *mut c_void,
 ) {
-    // SAFETY: the caller's.
-    let (check, vector, tid) =
-        unsafe { (&mut *state.cast::<HeapCheck>(), value::vector(*values, *isnull), value::tid(tid)) };
+    // SAFETY: the caller's, who gives a value for each column.
+    let (check, vector, tid) = unsafe {
+        let check = &mut *state.cast::<HeapCheck>();
+        let column = check.columns.vector;
+        check.keys.clear();
+        check.keys.extend(check.columns.keys(values, isnull));
+        (check, value::vector(*values.add(column), *isnull.add(column)), value::tid(tid))
+    };
     check_for_interrupts!();
     if let Some(vector) = &vector {
         value::check_dimensions(check.layout.dimensions, vector);
     }
     let ordinal = find(&check.entries, tid);
-    let found =
-        ordinal.and_then(|ordinal| read_slot(check.index, &check.layout, ordinal, Some(&mut check.row)));
+    let (index, layout) = (check.index, &check.layout);
+    let found = ordinal.and_then(|ordinal| read_slot(index, layout, ordinal, Some(&mut check.found)));
     if found != Some(tid) {
         check.missing.push(tid);
         return;
     }
-    if let Err(violation) = check.encoder.verify(vector.as_deref(), &mut check.row) {
-        report_row(check.index, tid, &format!("has a wrong code: {violation}"));
+    if let Err(violation) = check.encoder.verify(vector.as_deref(), &mut check.found.row) {
+        report_row(index, tid, &format!("has a wrong code: {violation}"));
+    }
+    if check.found.keys != check.keys {
+        report_row(index, tid, "has a wrong key");
+    }
+    if let Some((page, _)) = ordinal.map(|ordinal| layout.slot_at(ordinal))
+        && let Some((block, entry)) = layout.summary(Layout::segment_of_page(page))
+        && !LockedPage::read(index, block, Mode::Share)
+            .view(|bytes| Summary::new(bytes, layout))
+            .has(entry, &check.keys)
+    {
+        report_row(index, tid, "has a key that its segment's summary does not have");
     }
 }
 

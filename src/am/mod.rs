@@ -4,12 +4,14 @@
 //! has to do.
 
 mod build;
+pub(crate) mod columns;
 pub(crate) mod cost;
 mod heap;
 mod insert;
 mod inspect;
 mod options;
 mod scan;
+mod sort;
 pub(crate) mod source;
 mod vacuum;
 mod validate;
@@ -34,12 +36,15 @@ pub(crate) fn metric_of(strategy: u16) -> Option<Metric> {
 unsafe extern "C-unwind" fn veraflat_handler(_fcinfo: pg_sys::FunctionCallInfo) -> pg_sys::Datum {
     let routine = pg_sys::IndexAmRoutine {
         type_: pg_sys::NodeTag::T_IndexAmRoutine,
-        amstrategies: 4,
-        amsupport: 0,
+        amstrategies: 5,
+        amsupport: columns::support::COUNT,
         amoptsprocnum: 0,
         amcanorderbyop: true,
+        amcanmulticol: true,
         // Without a condition the index still has all rows, NULL ones too.
         amoptionalkey: true,
+        amsearcharray: true,
+        amsearchnulls: true,
         amparallelvacuumoptions: parallel_vacuum_options(),
         ambuild: Some(build::ambuild),
         ambuildempty: Some(build::ambuildempty),
@@ -55,8 +60,8 @@ unsafe extern "C-unwind" fn veraflat_handler(_fcinfo: pg_sys::FunctionCallInfo) 
         amrescan: Some(scan::amrescan),
         amgettuple: Some(scan::amgettuple),
         amendscan: Some(scan::amendscan),
-        // The rest is false or none: no equality or range conditions, no other columns, no uniqueness, no order of its
-        // own, no bitmap scans (a bitmap has no order, and the index no conditions), no backward or parallel scans.
+        // The rest is false or none: no uniqueness, no order of its own, no bitmap scans (a bitmap has no order), no backward
+        // or parallel scans.
         ..Default::default()
     };
     // SAFETY: allocates as many bytes as are then written, in the caller's memory context.

@@ -4,11 +4,13 @@ use std::cell::Cell;
 
 use pgrx::{PgSqlErrorCode, pg_guard, pg_sys};
 use vera_vec_core::codes::{Encoder, Query};
+use vera_vec_core::keys::KeyConditions;
 use vera_vec_core::ranking::Ranking;
 use vera_vec_core::search::SearchStats;
 
+use super::columns::Columns;
 use super::heap::Heap;
-use super::source::{ScannedRows, Source};
+use super::source::{ScannedRows, Source, Wanted};
 use super::{metric_of, value};
 use crate::error;
 use crate::storage::Index;
@@ -28,6 +30,7 @@ struct Scan {
 /// A search under way.
 struct Running {
     query: Query,
+    conditions: KeyConditions,
     rows: ScannedRows,
     ranking: Ranking,
 }
@@ -75,13 +78,16 @@ pub(super) unsafe extern "C-unwind" fn ambeginscan(
 #[pg_guard]
 pub(super) unsafe extern "C-unwind" fn amrescan(
     scan: pg_sys::IndexScanDesc,
-    _keys: pg_sys::ScanKey,
-    _key_count: i32,
+    keys: pg_sys::ScanKey,
+    key_count: i32,
     order_bys: pg_sys::ScanKey,
     order_by_count: i32,
 ) {
-    // SAFETY: the scan is one that ambeginscan has made; there are as many order-bys as it has room for.
+    // SAFETY: the scan is one that ambeginscan has made; there are as many keys and order-bys as it has room for.
     unsafe {
+        if !keys.is_null() && key_count > 0 {
+            (*scan).keyData.copy_from(keys, usize::try_from(key_count).unwrap_or(0));
+        }
         if !order_bys.is_null() && order_by_count > 0 {
             (*scan).orderByData.copy_from(order_bys, usize::try_from(order_by_count).unwrap_or(0));
         }
@@ -117,7 +123,9 @@ pub(super) unsafe extern "C-unwind" fn amgettuple(
         // SAFETY: as above.
         state.running = Some(unsafe { start(scan, index, state) });
     }
-    let (Some(Running { query, rows, ranking }), Some(heap)) = (&mut state.running, &mut state.heap) else {
+    let (Some(Running { query, conditions, rows, ranking }), Some(heap)) =
+        (&mut state.running, &mut state.heap)
+    else {
         return false;
     };
     // SAFETY: as above.
@@ -126,7 +134,7 @@ pub(super) unsafe extern "C-unwind" fn amgettuple(
         index,
         query,
         rows,
-        wanted: None,
+        wanted: Wanted { tids: None, keys: (!conditions.is_empty()).then_some(&*conditions) },
         table: &mut *heap,
         has_one_order: orders == 1,
     });
@@ -136,7 +144,8 @@ pub(super) unsafe extern "C-unwind" fn amgettuple(
     // SAFETY: as above; there is room for as many values as there are orders.
     unsafe {
         (*scan).xs_heaptid = value::item_pointer(row.tid);
-        (*scan).xs_recheck = false;
+        // Keys are not the values.
+        (*scan).xs_recheck = (*scan).numberOfKeys > 0;
         // The distances are the operators' own.
         (*scan).xs_recheckorderby = false;
         for (number, place) in std::iter::once(row.first).chain(row.rest).take(orders).enumerate() {
@@ -182,6 +191,12 @@ unsafe fn start(scan: pg_sys::IndexScanDesc, index: Index, state: &mut Scan) -> 
             format!("unknown strategy {}", order_by.sk_strategy),
         )
     };
+    // SAFETY: the index is open; there are as many keys as the scan says.
+    let conditions = unsafe {
+        let count = usize::try_from((*scan).numberOfKeys).unwrap_or(0);
+        let keys = if count == 0 { &[][..] } else { std::slice::from_raw_parts((*scan).keyData, count) };
+        Columns::of(index.relation()).conditions(keys)
+    };
     let meta = index.meta();
     let encoder = &*state.encoder.get_or_insert_with(|| Encoder::new(meta.layout.kind, index.center(&meta)));
     let is_null = order_by.sk_flags & pg_sys::SK_ISNULL.cast_signed() != 0;
@@ -193,5 +208,5 @@ unsafe fn start(scan: pg_sys::IndexScanDesc, index: Index, state: &mut Scan) -> 
     let rows = ScannedRows::new(&meta);
     // SAFETY: the caller's; the executor gives a table with its snapshot.
     state.heap.get_or_insert_with(|| unsafe { Heap::new(scan, state.context) });
-    Running { query, ranking: Ranking::new(rows.slots(), memory), rows }
+    Running { query, conditions, ranking: Ranking::new(rows.slots(), memory), rows }
 }

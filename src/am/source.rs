@@ -1,9 +1,11 @@
 //! What a ranking sees of an index and its table.
 
 use pgrx::check_for_interrupts;
-use vera_vec_core::codes::kernels::prefetch_for_later;
 use vera_vec_core::codes::{Query, Refined};
-use vera_vec_core::page::{FinePage, Layout, Meta, Page, PageError, RowPlace, ScanPage, Tid};
+use vera_vec_core::keys::KeyConditions;
+use vera_vec_core::page::{
+    Directory, FinePage, Layout, Meta, Page, PageError, RowPlace, ScanPage, Summary, Tid,
+};
 use vera_vec_core::ranking::{Place, Ranked, Table};
 use vera_vec_core::search::{Hit, Rows};
 use vera_vec_core::tid_set::{Finder, TidSet};
@@ -53,72 +55,123 @@ impl ScannedRows {
     }
 }
 
+/// Which rows are wanted, as far as it can be said without looking at them; all, if there is neither.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Wanted<'a> {
+    pub(crate) tids: Option<&'a TidSet>,
+    pub(crate) keys: Option<&'a KeyConditions>,
+}
+
 /// Pages that are visited at a time: some tens of microseconds. Across segments, so that the first page of one is fetched
 /// while the last of another is read.
 const RUN: usize = 128;
-
-/// Wanted rows for each scan page that are many.
-const MANY: usize = 2;
 
 /// What a ranking sees of them.
 pub(crate) struct Source<'a, F> {
     pub(crate) index: Index,
     pub(crate) query: &'a mut Query,
     pub(crate) rows: &'a mut ScannedRows,
-    /// If only some rows are wanted, which.
-    pub(crate) wanted: Option<&'a TidSet>,
+    pub(crate) wanted: Wanted<'a>,
     pub(crate) table: &'a mut F,
     /// Whether rows whose bound is their distance need not be fetched: there is one order, and no condition.
     pub(crate) has_one_order: bool,
 }
 
-/// Bounds all rows of each page, or those that are wanted.
+/// Bounds the rows of pages, or those that are wanted.
 struct CoarsePass<'a> {
     layout: &'a Layout,
     query: &'a mut Query,
-    wanted: Option<Finder<'a>>,
-    wants_many: bool,
-    /// Slots of the page that are not wanted.
-    others: Vec<usize>,
+    /// Room for the keys of a page.
     keys: &'a mut Vec<i32>,
     sink: &'a mut dyn FnMut(u32, &[i32]),
-    /// The number of the scan page that comes next.
-    page: u32,
+    /// The pages to come.
+    pages: std::slice::Iter<'a, WantedPage>,
+    /// Which slots of all these pages are wanted, from one page's first on; all, if there are none.
+    selection: &'a [bool],
+}
+
+/// A page that is bounded.
+struct WantedPage {
+    number: u32,
+    /// Where its slots are in the selection.
+    start: usize,
 }
 
 impl PageVisitor for CoarsePass<'_> {
     fn visit(&mut self, _block: u32, page: &Page, next: *const u8) -> Result<(), PageError> {
+        let Some(WantedPage { number, start }) = self.pages.next() else { return Ok(()) };
         let view = ScanPage::of_any_kind(page, self.layout)?;
         self.keys.clear();
-        match &mut self.wanted {
-            None => self.query.coarse_keys(&view, next, self.keys),
-            // Memory is read fastest in order, and most pages have some of the wanted rows.
-            Some(wanted) if self.wants_many => {
-                self.query.coarse_keys(&view, next, self.keys);
-                for (slot, key) in self.keys.iter_mut().enumerate() {
-                    if !wanted.has(view.tid(slot)) {
-                        *key = Query::FREE;
-                    }
-                }
-            }
-            // Codes of pages without any are not even read.
-            Some(wanted) => {
-                if !next.is_null() {
-                    self.layout.tid_lines().for_each(|offset| prefetch_for_later(next.wrapping_add(offset)));
-                }
-                self.others.clear();
-                self.others.extend((0..view.used()).filter(|&slot| !wanted.has(view.tid(slot))));
-                if self.others.len() == view.used() {
-                    self.keys.resize(view.used(), Query::FREE);
-                } else {
-                    self.query.coarse_keys(&view, std::ptr::null(), self.keys);
-                    self.others.iter().for_each(|&slot| self.keys[slot] = Query::FREE);
+        self.query.coarse_keys(&view, next, self.keys);
+        if let Some(selection) = self.selection.get(*start..) {
+            for (key, is_wanted) in self.keys.iter_mut().zip(selection) {
+                if !is_wanted {
+                    *key = Query::FREE;
                 }
             }
         }
         view.check_kind()?;
-        (self.sink)(self.layout.ordinal(self.page, 0), self.keys);
-        self.page += 1;
+        (self.sink)(self.layout.ordinal(*number, 0), self.keys);
+        Ok(())
+    }
+}
+
+/// Says which slots of directory pages are wanted.
+struct Selector<'a> {
+    layout: &'a Layout,
+    tids: Option<Finder<'a>>,
+    keys: Option<&'a KeyConditions>,
+    /// Of pages visited since it was emptied.
+    selection: Vec<bool>,
+}
+
+impl PageVisitor for Selector<'_> {
+    fn visit(&mut self, _block: u32, page: &Page, _next: *const u8) -> Result<(), PageError> {
+        let view = Directory::new(page, self.layout)?;
+        let start = self.selection.len();
+        self.selection.resize(start + self.layout.directory_rows(), true);
+        let selection = &mut self.selection[start..];
+        if let Some(keys) = self.keys {
+            keys.restrict(&view, selection);
+        }
+        if let Some(tids) = &mut self.tids {
+            for (slot, is_selected) in selection.iter_mut().enumerate() {
+                *is_selected = *is_selected && view.tid(slot).is_some_and(|tid| tids.has(tid));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Says which segments may have rows that are wanted.
+struct SegmentSelector<'a> {
+    layout: &'a Layout,
+    keys: &'a KeyConditions,
+    segments: u32,
+    selection: &'a mut Vec<bool>,
+}
+
+impl PageVisitor for SegmentSelector<'_> {
+    fn visit(&mut self, _block: u32, page: &Page, _next: *const u8) -> Result<(), PageError> {
+        let view = Summary::new(page, self.layout)?;
+        let left = self.segments as usize - self.selection.len();
+        for entry in 0..left.min(self.layout.summary_span() as usize) {
+            self.selection.push(self.keys.may_hold(|column| view.range(entry, column)));
+        }
+        Ok(())
+    }
+}
+
+/// Looks a TID up.
+struct TidLookup<'a> {
+    layout: &'a Layout,
+    slot: usize,
+    tid: Option<Tid>,
+}
+
+impl PageVisitor for TidLookup<'_> {
+    fn visit(&mut self, _block: u32, page: &Page, _next: *const u8) -> Result<(), PageError> {
+        self.tid = Directory::new(page, self.layout)?.tid(self.slot);
         Ok(())
     }
 }
@@ -127,7 +180,7 @@ impl PageVisitor for CoarsePass<'_> {
 struct Refinement<'a> {
     layout: &'a Layout,
     query: &'a mut Query,
-    places: std::slice::Iter<'a, RowPlace>,
+    places: std::iter::Zip<std::slice::Iter<'a, RowPlace>, std::slice::Iter<'a, u32>>,
     hits: &'a mut Vec<Hit>,
     /// What the scan page said of the row whose fine page comes next.
     codes: &'a mut Vec<u8>,
@@ -136,7 +189,7 @@ struct Refinement<'a> {
 
 struct Waiting {
     fine_slot: usize,
-    tid: Tid,
+    ordinal: u32,
     constants: [f32; 5],
     /// The key, if the row's state says it.
     key: Option<i32>,
@@ -145,14 +198,14 @@ struct Waiting {
 impl Refinement<'_> {
     fn visit_scan_page(&mut self, page: &Page) -> Result<(), PageError> {
         let view = ScanPage::new(page, self.layout)?;
-        let Some(place) = self.places.next().filter(|place| place.slot < view.used()) else {
+        let Some((place, &ordinal)) = self.places.next().filter(|(place, _)| place.slot < view.used()) else {
             return Err(PageError::Impossible("number of rows"));
         };
         self.codes.clear();
         self.codes.extend_from_slice(view.coarse_code(place.slot));
         self.waiting = Some(Waiting {
             fine_slot: place.fine_slot,
-            tid: view.tid(place.slot),
+            ordinal,
             constants: view.row_constants(place.slot),
             key: self.query.key_of_state(view.state(place.slot)),
         });
@@ -169,7 +222,7 @@ impl Refinement<'_> {
             self.query.fine_key(&Refined { constants, fine_constants, coarse: self.codes, fine })
         });
         if key != Query::FREE {
-            self.hits.push(Hit { key, tid: row.tid });
+            self.hits.push(Hit { key, ordinal: row.ordinal });
         }
         Ok(())
     }
@@ -184,35 +237,130 @@ impl PageVisitor for Refinement<'_> {
     }
 }
 
+impl<F: Fetch> Source<'_, F> {
+    /// Bounds all rows.
+    fn bound_all(&mut self, sink: &mut dyn FnMut(u32, &[i32])) {
+        let rows = &mut *self.rows;
+        let mut reader = Reader::new(self.index, rows.end_block());
+        let (mut blocks, mut pages) = (Vec::new(), Vec::new());
+        for number in 0..rows.segments {
+            let segment = rows.layout.segment(number);
+            blocks.extend(segment.scan_blocks());
+            pages.extend(
+                (segment.first_page..)
+                    .take(segment.scan_pages as usize)
+                    .map(|number| WantedPage { number, start: usize::MAX }),
+            );
+            if blocks.len() >= RUN || number + 1 == rows.segments {
+                check_for_interrupts!();
+                let mut pass = CoarsePass {
+                    layout: &rows.layout,
+                    query: &mut *self.query,
+                    keys: &mut rows.keys,
+                    sink,
+                    pages: pages.iter(),
+                    selection: &[],
+                };
+                reader.visit(&blocks, &mut pass);
+                blocks.clear();
+                pages.clear();
+            }
+        }
+        rows.pages_read += reader.pages_read();
+    }
+
+    /// Bounds the rows that are wanted: those of pages that have any, by what their directory pages say.
+    fn bound_wanted(&mut self, sink: &mut dyn FnMut(u32, &[i32])) {
+        let rows = &mut *self.rows;
+        let layout = rows.layout;
+        let mut reader = Reader::new(self.index, rows.end_block());
+        let segments = self.wanted.keys.and_then(|keys| select_segments(&mut reader, rows, keys));
+        let directories = wanted_directories(&layout, rows.segments, segments.as_deref());
+        let end_page = layout.scan_pages(rows.segments);
+        let mut selector = Selector {
+            layout: &layout,
+            tids: self.wanted.tids.map(TidSet::finder),
+            keys: self.wanted.keys,
+            selection: Vec::new(),
+        };
+        let (mut blocks, mut pages) = (Vec::new(), Vec::new());
+        // As many scan pages at a time as in a run.
+        for some in directories.chunks((RUN / layout.directory_span as usize).max(1)) {
+            check_for_interrupts!();
+            selector.selection.clear();
+            blocks.clear();
+            blocks.extend(some.iter().map(|&directory| layout.directory_block(directory)));
+            reader.visit(&blocks, &mut selector);
+            let selection = &selector.selection;
+            blocks.clear();
+            pages.clear();
+            let slots = some.iter().flat_map(|&directory| {
+                let first = directory * layout.directory_span;
+                first..first + layout.directory_span
+            });
+            for (number, start) in slots.zip((0..).step_by(layout.scan_rows)) {
+                if number < end_page && selection[start..start + layout.scan_rows].contains(&true) {
+                    pages.push(WantedPage { number, start });
+                    blocks.push(layout.scan_block(number));
+                }
+            }
+            let mut pass = CoarsePass {
+                layout: &layout,
+                query: &mut *self.query,
+                keys: &mut rows.keys,
+                sink,
+                pages: pages.iter(),
+                selection,
+            };
+            reader.visit(&blocks, &mut pass);
+        }
+        rows.pages_read += reader.pages_read();
+    }
+}
+
+/// Which segments may have rows that meet conditions; None if nothing is known of segments.
+fn select_segments(reader: &mut Reader, rows: &ScannedRows, keys: &KeyConditions) -> Option<Vec<bool>> {
+    let span = rows.layout.summary_span();
+    if span == 0 {
+        return None;
+    }
+    let blocks: Vec<u32> = (0..rows.segments)
+        .step_by(span as usize)
+        .filter_map(|segment| rows.layout.summary(segment).map(|(block, _)| block))
+        .collect();
+    let mut selection = Vec::with_capacity(rows.segments as usize);
+    let mut selector =
+        SegmentSelector { layout: &rows.layout, keys, segments: rows.segments, selection: &mut selection };
+    reader.visit(&blocks, &mut selector);
+    Some(selection)
+}
+
+/// The numbers of the directory pages that have rows of some segments, or of all.
+fn wanted_directories(layout: &Layout, segments: u32, wanted: Option<&[bool]>) -> Vec<u32> {
+    let Some(wanted) = wanted else { return (0..layout.directories(segments)).collect() };
+    let mut directories = Vec::new();
+    for (number, _) in (0..segments).zip(wanted).filter(|&(_, &is_wanted)| is_wanted) {
+        let segment = layout.segment(number);
+        let first = segment.first_page / layout.directory_span;
+        let last = (segment.first_page + segment.scan_pages - 1) / layout.directory_span;
+        // The one before may end with the page that this one begins with.
+        let first = directories.last().map_or(first, |&before: &u32| first.max(before + 1));
+        directories.extend(first..=last);
+    }
+    directories
+}
+
 impl<F: Fetch> Rows for Source<'_, F> {
     fn slots(&self) -> u32 {
         self.rows.slots()
     }
 
     fn coarse_keys(&mut self, sink: &mut dyn FnMut(u32, &[i32])) {
-        let rows = &mut *self.rows;
-        let mut reader = Reader::new(self.index, rows.end_block());
-        let pages = rows.layout.scan_pages(rows.segments);
-        let mut pass = CoarsePass {
-            layout: &rows.layout,
-            query: &mut *self.query,
-            wanted: self.wanted.map(TidSet::finder),
-            wants_many: self.wanted.is_some_and(|wanted| wanted.rows() >= MANY * pages as usize),
-            others: Vec::new(),
-            keys: &mut rows.keys,
-            sink,
-            page: 0,
-        };
-        let mut blocks = Vec::new();
-        for number in 0..rows.segments {
-            blocks.extend(rows.layout.segment(number).scan_blocks());
-            if blocks.len() >= RUN || number + 1 == rows.segments {
-                check_for_interrupts!();
-                reader.visit(&blocks, &mut pass);
-                blocks.clear();
-            }
+        if self.wanted.tids.is_none() && self.wanted.keys.is_none() {
+            self.bound_all(sink);
+        } else {
+            self.bound_wanted(sink);
         }
-        rows.pages_read += reader.pages_read();
     }
 
     fn refine(&mut self, ordinals: &[u32], hits: &mut Vec<Hit>) {
@@ -234,7 +382,7 @@ impl<F: Fetch> Rows for Source<'_, F> {
         let mut refinement = Refinement {
             layout: &layout,
             query: &mut *self.query,
-            places: rows.places.iter(),
+            places: rows.places.iter().zip(ordinals),
             hits,
             codes: &mut rows.codes,
             waiting: None,
@@ -245,6 +393,17 @@ impl<F: Fetch> Rows for Source<'_, F> {
 }
 
 impl<F: Fetch> Table for Source<'_, F> {
+    fn tid(&mut self, ordinal: u32) -> Option<Tid> {
+        let rows = &mut *self.rows;
+        let (page, slot) = rows.layout.slot_at(ordinal);
+        let place = rows.layout.place(page, slot);
+        let mut lookup = TidLookup { layout: &rows.layout, slot: place.directory_slot, tid: None };
+        let mut reader = Reader::new(self.index, rows.layout.segment(rows.segments).first_block);
+        reader.visit(&[place.directory_block], &mut lookup);
+        rows.pages_read += reader.pages_read();
+        lookup.tid
+    }
+
     fn fetch(&mut self, tid: Tid) -> Option<Ranked> {
         check_for_interrupts!();
         self.table.fetch(tid)

@@ -1,10 +1,10 @@
-//! VACUUM: one pass over the scan pages.
+//! VACUUM: one pass over the directory pages.
 
 use std::ffi::c_void;
 
 use pgrx::{check_for_interrupts, pg_guard, pg_sys};
 use vera_vec_core::codes::RowState;
-use vera_vec_core::page::{Layout, ScanPage, ScanPageMut};
+use vera_vec_core::page::{Directory, DirectoryMut, Layout, PageError, ScanPage, ScanPageMut, Tid};
 
 use super::{insert, value};
 use crate::postgres::vacuum_delay_point;
@@ -78,49 +78,82 @@ impl Counts {
     }
 }
 
-fn vacuum(index: Index, mut is_dead: impl FnMut(vera_vec_core::page::Tid) -> bool) -> Counts {
+fn vacuum(index: Index, mut is_dead: impl FnMut(Tid) -> bool) -> Counts {
     let meta = index.meta();
+    let layout = &meta.layout;
     let mut counts = Counts::default();
     let mut with_room = Vec::new();
-    for number in 0..meta.segments {
-        for block in meta.layout.segment(number).scan_blocks() {
-            check_for_interrupts!();
-            vacuum_delay_point();
-            if vacuum_page(index, &meta.layout, block, &mut counts, &mut is_dead) {
-                with_room.push(block);
+    let pages = layout.scan_pages(meta.segments);
+    for directory in 0..layout.directories(meta.segments) {
+        check_for_interrupts!();
+        vacuum_delay_point();
+        let first_page = directory * layout.directory_span;
+        let end_page = (first_page + layout.directory_span).min(pages);
+        let slots = read_directory(index, layout, directory, &mut is_dead);
+        for (page, slots) in (first_page..end_page).zip(slots.chunks(layout.scan_rows)) {
+            let dead: Vec<usize> =
+                (0..).zip(slots).filter(|&(_, slot)| *slot == Slot::Dead).map(|(slot, _)| slot).collect();
+            if !dead.is_empty() {
+                check_for_interrupts!();
+                free(index, layout, page, &dead);
+            }
+            counts.rows += slots.iter().filter(|&&slot| slot == Slot::Live).count() as u64;
+            counts.removed += dead.len() as u64;
+            if slots.iter().any(|&slot| slot != Slot::Live) {
+                with_room.push(layout.scan_block(page));
             }
         }
-        // A segment at a time, so that the list stays short.
+        // Some at a time, so that the list stays short.
         insert::publish_room(index, with_room.drain(..));
     }
     counts
 }
 
-/// Returns whether another row fits the page.
-fn vacuum_page(
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Slot {
+    Free,
+    Live,
+    Dead,
+}
+
+/// What is in the slots of a directory page.
+fn read_directory(
     index: Index,
     layout: &Layout,
-    block: u32,
-    counts: &mut Counts,
-    is_dead: &mut impl FnMut(vera_vec_core::page::Tid) -> bool,
-) -> bool {
-    let locked = LockedPage::read(index, block, Mode::Exclusive);
-    let page = locked.view(|bytes| ScanPage::new(bytes, layout));
-    let dead: Vec<(usize, RowState)> = page
-        .states()
-        .enumerate()
-        .filter(|&(slot, state)| state != RowState::Free && is_dead(page.tid(slot)))
-        .collect();
-    counts.rows += (page.live() - dead.len()) as u64;
-    counts.removed += dead.len() as u64;
-    let has_room = page.has_room() || !dead.is_empty();
-    if !dead.is_empty() {
-        let mut change = Change::new(index);
-        match ScanPageMut::new(change.page(&locked), layout) {
-            Ok(mut page) => dead.into_iter().for_each(|(slot, state)| page.free(slot, state)),
-            Err(error) => index.report(block, &error),
+    directory: u32,
+    is_dead: &mut impl FnMut(Tid) -> bool,
+) -> Vec<Slot> {
+    let locked = LockedPage::read(index, layout.directory_block(directory), Mode::Share);
+    let page = locked.view(|bytes| Directory::new(bytes, layout));
+    (0..layout.directory_rows())
+        .map(|slot| match page.tid(slot) {
+            None => Slot::Free,
+            Some(tid) if is_dead(tid) => Slot::Dead,
+            Some(_) => Slot::Live,
+        })
+        .collect()
+}
+
+/// Frees slots of a page. Their rows are still there: nobody but VACUUM frees slots, and only one runs at a time.
+fn free(index: Index, layout: &Layout, page: u32, slots: &[usize]) {
+    let place = layout.place(page, 0);
+    let scan_page = LockedPage::read(index, place.scan_block, Mode::Exclusive);
+    let directory = LockedPage::read(index, place.directory_block, Mode::Exclusive);
+    let states: Vec<_> = {
+        let view = scan_page.view(|bytes| ScanPage::new(bytes, layout));
+        if slots.iter().any(|&slot| slot >= view.used() || view.state(slot) == RowState::Free) {
+            index.report(place.scan_block, &PageError::Impossible("state of a row"));
         }
-        change.commit();
+        slots.iter().map(|&slot| (slot, view.state(slot))).collect()
+    };
+    let mut change = Change::new(index);
+    match ScanPageMut::new(change.page(&scan_page), layout) {
+        Ok(mut page) => states.into_iter().for_each(|(slot, state)| page.free(slot, state)),
+        Err(error) => index.report(place.scan_block, &error),
     }
-    has_room
+    match DirectoryMut::new(change.page(&directory), layout) {
+        Ok(mut page) => slots.iter().for_each(|&slot| page.free(place.directory_slot + slot)),
+        Err(error) => index.report(place.directory_block, &error),
+    }
+    change.commit();
 }

@@ -41,17 +41,17 @@ pub(crate) fn item_pointer(tid: Tid) -> pg_sys::ItemPointerData {
     pointer
 }
 
-/// The dimensions that the declaration of an index's column, or its expression, gives all of its vectors.
+/// The dimensions that the declaration of an index's vector column, or its expression, gives all of its vectors.
 ///
 /// Ends the statement if it gives none.
 ///
 /// # Safety
-/// `relation` is an open index of this access method.
-pub(super) unsafe fn declared_dimensions(relation: pg_sys::Relation) -> usize {
-    // SAFETY: the caller's; an index has one column at least.
+/// `relation` is an open index of this access method, and `column` the vector's number.
+pub(super) unsafe fn declared_dimensions(relation: pg_sys::Relation, column: usize) -> usize {
+    // SAFETY: the caller's.
     let typmod = unsafe {
         let columns = PgTupleDesc::from_pg_copy((*relation).rd_att);
-        columns.get(0).map_or(-1, |column| column.atttypmod)
+        columns.get(column).map_or(-1, |column| column.atttypmod)
     };
     crate::types::expected_dim(typmod).unwrap_or_else(|| {
         error::report(
@@ -71,11 +71,11 @@ pub(super) unsafe fn declared_dimensions(relation: pg_sys::Relation) -> usize {
 /// The kind of codes that serve an index's operators.
 ///
 /// # Safety
-/// `relation` is an open index of this access method.
-pub(super) unsafe fn code_kind(relation: pg_sys::Relation) -> CodeKind {
-    // SAFETY: an index has the family and type of each column; there is one column.
+/// `relation` is an open index of this access method, and `column` the vector's number.
+pub(super) unsafe fn code_kind(relation: pg_sys::Relation, column: usize) -> CodeKind {
+    // SAFETY: an index has the family and type of each column.
     let has_l1 = unsafe {
-        let (family, input) = (*(*relation).rd_opfamily, *(*relation).rd_opcintype);
+        let (family, input) = (*(*relation).rd_opfamily.add(column), *(*relation).rd_opcintype.add(column));
         pg_sys::get_opfamily_member(family, input, input, 4) != pg_sys::InvalidOid
     };
     if has_l1 { CodeKind::Taxicab } else { CodeKind::Rotated }

@@ -12,7 +12,8 @@ use vera_vec_core::search::SearchStats;
 use vera_vec_core::tid_set::TidSet;
 
 use super::{NAME, bitmap};
-use crate::am::source::{Fetch, ScannedRows, Source};
+use crate::am::columns::Columns;
+use crate::am::source::{Fetch, ScannedRows, Source, Wanted};
 use crate::am::{metric_of, value};
 use crate::error;
 use crate::storage::Index;
@@ -263,7 +264,7 @@ unsafe extern "C-unwind" fn begin(
         let lock = (*pg_sys::exec_rt_fetch((*plan).scan.scanrelid, estate)).rellockmode;
         let index = pg_sys::index_open(private.index, lock);
         let (mut strategy, mut left, mut right) = (0, pg_sys::InvalidOid, pg_sys::InvalidOid);
-        let family = *(*index).rd_opfamily;
+        let family = *(*index).rd_opfamily.add(Columns::of(index).vector);
         pg_sys::get_op_opfamily_properties((*first).opno, family, true, &mut strategy, &mut left, &mut right);
         let Some(metric) = u16::try_from(strategy).ok().and_then(metric_of) else {
             error::raise(PgSqlErrorCode::ERRCODE_INTERNAL_ERROR, format!("unknown strategy {strategy}"))
@@ -317,7 +318,7 @@ unsafe extern "C-unwind" fn next(node: *mut pg_sys::ScanState) -> *mut pg_sys::T
                     index: Index::new(own.index),
                     query,
                     rows,
-                    wanted: wanted.as_ref(),
+                    wanted: Wanted { tids: wanted.as_ref(), keys: None },
                     table: &mut own.table,
                     has_one_order: false,
                 });

@@ -6,6 +6,7 @@ use pgrx::{pg_guard, pg_sys};
 
 use super::{NAME, node};
 use crate::am::cost;
+use crate::postgres::list_elements;
 use crate::settings::ENABLE_FILTER_FIRST;
 
 static mut PREVIOUS_HOOK: pg_sys::set_rel_pathlist_hook_type = None;
@@ -98,8 +99,8 @@ mod float8 {
 unsafe fn radius(rel: *const pg_sys::RelOptInfo, index: *const pg_sys::IndexPath) -> Option<Radius> {
     // SAFETY: the caller's; operators of two arguments have two.
     unsafe {
-        let distance = nodes::<pg_sys::Node>((*index).indexorderbys).next()?;
-        nodes::<pg_sys::RestrictInfo>((*rel).baserestrictinfo).find_map(|info| {
+        let distance = list_elements::<pg_sys::Node>((*index).indexorderbys).next()?;
+        list_elements::<pg_sys::RestrictInfo>((*rel).baserestrictinfo).find_map(|info| {
             let condition = (*info).clause.cast::<pg_sys::Node>();
             if (*condition).type_ != pg_sys::NodeTag::T_OpExpr {
                 return None;
@@ -112,24 +113,13 @@ unsafe fn radius(rel: *const pg_sys::RelOptInfo, index: *const pg_sys::IndexPath
                 float8::GREATER_OR_EQUAL => (true, true),
                 _ => return None,
             };
-            let mut sides = nodes::<pg_sys::Node>(comparison.args);
+            let mut sides = list_elements::<pg_sys::Node>(comparison.args);
             let (left, right) = (sides.next()?, sides.next()?);
             let (one, limit) = if is_turned { (right, left) } else { (left, right) };
             (pg_sys::equal(one.cast(), distance.cast()) && !pg_sys::contain_var_clause(limit))
                 .then_some(Radius { condition, limit, is_included })
         })
     }
-}
-
-/// The elements of a list of nodes.
-///
-/// # Safety
-/// A list of pointers, or null.
-unsafe fn nodes<T>(list: *const pg_sys::List) -> impl Iterator<Item = *mut T> {
-    // SAFETY: the caller's.
-    let count = unsafe { list.as_ref() }.map_or(0, |list| usize::try_from(list.length).unwrap_or(0));
-    // SAFETY: there are as many elements.
-    (0..count).map(move |number| unsafe { (*(*list).elements.add(number)).ptr_value.cast() })
 }
 
 /// Whether a path is of a type, and needs no values from other relations.
@@ -146,7 +136,7 @@ unsafe fn ordered_paths(rel: *const pg_sys::RelOptInfo) -> Vec<*mut pg_sys::Inde
     // SAFETY: the caller's, who has the planner's relation; a path of that type is an IndexPath.
     unsafe {
         // All of a table's indexes are looked at for every query on it; most have none of ours.
-        let found: Vec<*mut pg_sys::IndexPath> = nodes::<pg_sys::Path>((*rel).pathlist)
+        let found: Vec<*mut pg_sys::IndexPath> = list_elements::<pg_sys::Path>((*rel).pathlist)
             .filter(|&path| is_plain(path, pg_sys::NodeTag::T_IndexPath))
             .map(<*mut pg_sys::Path>::cast::<pg_sys::IndexPath>)
             .filter(|&path| !(*path).indexorderbys.is_null())
@@ -212,7 +202,7 @@ unsafe fn bitmap_path(
     let find = |paths: *const pg_sys::List| {
         // SAFETY: the caller's, who has the planner's relation.
         unsafe {
-            nodes::<pg_sys::Path>(paths)
+            list_elements::<pg_sys::Path>(paths)
                 .find(|&path| is_plain(path, pg_sys::NodeTag::T_BitmapHeapPath) && !(*path).parallel_aware)
                 .map(<*mut pg_sys::Path>::cast)
         }
@@ -289,7 +279,8 @@ unsafe extern "C-unwind" fn plan(
 ) -> *mut pg_sys::Plan {
     // SAFETY: the planner gives a path that `path` has made, and the plan of the bitmap scan in it.
     unsafe {
-        let index = nodes::<pg_sys::IndexPath>((*best_path).custom_private).next().unwrap_or(null_mut());
+        let index =
+            list_elements::<pg_sys::IndexPath>((*best_path).custom_private).next().unwrap_or(null_mut());
         let radius = radius(rel, index);
         let scan = pg_sys::palloc0(size_of::<pg_sys::CustomScan>()).cast::<pg_sys::CustomScan>();
         let plan = addr_of_mut!((*scan).scan.plan);
@@ -298,7 +289,7 @@ unsafe extern "C-unwind" fn plan(
         // All conditions, in PostgreSQL's order: rows are asked them whether the bitmap is exact or not.
         (*plan).qual = pg_sys::extract_actual_clauses(clauses, false);
         // Of the bitmap scan only what makes the bitmap.
-        if let Some(mut bitmap_scan) = nodes::<pg_sys::Plan>(plans).next() {
+        if let Some(mut bitmap_scan) = list_elements::<pg_sys::Plan>(plans).next() {
             // Under a Result, if there are conditions that are the same for all rows; PostgreSQL puts one over this scan too.
             while (*bitmap_scan).type_ != pg_sys::NodeTag::T_BitmapHeapScan {
                 bitmap_scan = (*bitmap_scan).lefttree;

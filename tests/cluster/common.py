@@ -82,13 +82,17 @@ def abbreviated(sql):
 # Indexes
 
 
-def index_sql(table, name="", expression="v", operator_class="veravec_ops", where="", how=""):
-    """The statement that creates an index of the access method under test. `how` is CONCURRENTLY, ONLY or nothing."""
+def index_sql(table, name="", expression="v", operator_class="veravec_ops", where="", how="", keys=(), vector_at=0):
+    """The statement that creates an index of the access method under test. `how` is CONCURRENTLY, ONLY or nothing.
+
+    keys: expressions of key columns; the vector comes after as many of them as `vector_at` says.
+    """
     if ACCESS_METHOD != "veraflat":
-        operator_class = ""
+        operator_class, keys = "", ()
     if how == "CONCURRENTLY":
         name, how = f"CONCURRENTLY {name}", ""
-    return f"CREATE INDEX {name} ON {how} {table} USING {ACCESS_METHOD} ({expression} {operator_class})" + (
+    columns = ", ".join([*keys[:vector_at], f"{expression} {operator_class}", *keys[vector_at:]])
+    return f"CREATE INDEX {name} ON {how} {table} USING {ACCESS_METHOD} ({columns})" + (
         f" WHERE {where}" if where else "")
 
 

@@ -47,7 +47,7 @@ def create_tables(connection):
         connection.execute(f"CREATE TABLE parts_{i} PARTITION OF parts FOR VALUES WITH (MODULUS 2, REMAINDER {i})")
     for table in ("plain", "forgotten", "parts"):
         connection.execute(f"CREATE INDEX ON {table} (id)")
-        connection.execute(index_sql(table, f"{table}_v"))
+        connection.execute(index_sql(table, f"{table}_v", keys=("id",)))
     connection.execute(index_sql("plain", "plain_l1", operator_class="veravec_l1_ops"))
 
 

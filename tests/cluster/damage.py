@@ -46,7 +46,8 @@ class Subject:
         column = random_column(self.rng, self.kind, count, self.dimensions, 0.03, 0.03)
         connection.execute(f"CREATE TABLE {self.name} (id bigint, v veravec({self.dimensions}))")
         copy_in(connection, self.name, {"id": "int8", "v": "veravec"}, enumerate(column))
-        connection.execute(index_sql(self.name, self.index, operator_class=self.operator_class))
+        connection.execute(index_sql(self.name, self.index, operator_class=self.operator_class,
+                                     keys=("id", "(id % 5)") if self.rng.random() < 0.5 else ()))
         if self.rng.random() < 0.5:
             connection.execute(f"DELETE FROM {self.name} WHERE id % 3 = 0")
             connection.execute(f"VACUUM (INDEX_CLEANUP ON) {self.name}")

@@ -29,6 +29,9 @@ OTHER_INDEXES = (
 )
 OFTEN_MANY_ROWS = ("(id)", "(flag, tenant)", "USING gin (tags)")
 
+# Key columns of our indexes.
+KEYS = ("tenant", "tenant", "at", "tag", "flag", "id", "(lower(tag))", "(((meta ->> 'n')::int))", "(id % 7)", "((meta ->> 'kind'))")
+
 POLICIES = (
     "USING (tenant = current_setting('app.tenant')::int)",
     "USING (tenant IN (SELECT g.tenant FROM grants g WHERE g.role = current_user))",
@@ -228,7 +231,9 @@ class Table:
         expression = (self.expression % "t").replace("t.", "")
         self.where = self.pick("", "", "", "", "", "flag", "tenant < 4", "v IS NOT NULL")
         for number, operator_class in enumerate(self.pick((usual,), (usual,), (l1,), (usual, l1))):
-            self.sql(index_sql("t", f"t_v_{number}", expression, operator_class, self.where))
+            keys = self.some(KEYS, 0, 3) if self.rng.random() < 0.6 else []
+            vector_at = int(self.rng.integers(0, len(keys) + 1))
+            self.sql(index_sql("t", f"t_v_{number}", expression, operator_class, self.where, keys=keys, vector_at=vector_at))
 
     def query_vector(self):
         """Mostly one that is stored; never NULL."""

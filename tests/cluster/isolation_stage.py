@@ -30,7 +30,7 @@ class Stage:
         self.main.execute("DROP TABLE IF EXISTS t")
         self.main.execute(f"CREATE TABLE t (id bigint, v veravec({DIMENSIONS})) WITH (autovacuum_enabled = off)")
         self.load(ROWS)
-        self.main.execute(index_sql("t", "t_v"))
+        self.main.execute(index_sql("t", "t_v", keys=("id",)))
         self.query = self.vector()
 
     def end(self):

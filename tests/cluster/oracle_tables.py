@@ -59,7 +59,9 @@ class Table:
 
     def _create_indexes(self):
         for number, operator_class in enumerate(self.operator_classes):
-            self.sql(index_sql("t", f"t_index_{number}", self.expression, operator_class, self.where))
+            keys = self.pick((), (), ("tenant",), ("tag", "tenant"), ("id", "tag"))
+            at = int(self.rng.integers(0, len(keys) + 1))
+            self.sql(index_sql("t", f"t_index_{number}", self.expression, operator_class, self.where, keys=keys, vector_at=at))
 
     # Changes
 

@@ -47,7 +47,7 @@ def create_tables(connection, rng):
                        " CREATE TABLE parts_0 PARTITION OF parts FOR VALUES WITH (MODULUS 2, REMAINDER 0);"
                        " CREATE TABLE parts_1 PARTITION OF parts FOR VALUES WITH (MODULUS 2, REMAINDER 1)")
     for table in ("plain", "parts", "forgotten"):
-        connection.execute(index_sql(table, f"{table}_v"))
+        connection.execute(index_sql(table, f"{table}_v", keys=("id",)))
     connection.execute(index_sql("by_l1", "by_l1_v", operator_class="veravec_l1_ops"))
     insert(connection, "plain", rng, 500)
     insert(connection, "forgotten", rng, 50)

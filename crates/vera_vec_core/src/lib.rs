@@ -6,6 +6,7 @@
 //! * [`metric`]: the distances ([`Metric`]): formulas, ranges, NaN rules
 //! * [`distance`]: the kernels that compute them, chosen for the CPU at run time
 //! * [`codes`]: short codes of vectors, and lower bounds of distances from them
+//! * [`keys`]: eight bytes for a value of a key column, and conditions on them
 //! * [`page`]: the pages of an index, over byte slices
 //! * [`search`], [`ranking`]: which rows to look at, and in which order to give them
 //! * [`error`]: everything that can be wrong with a value, and what the user is told
@@ -20,6 +21,7 @@ pub mod codes;
 pub mod distance;
 pub mod element;
 pub mod error;
+pub mod keys;
 pub mod metric;
 pub mod page;
 pub mod ranking;

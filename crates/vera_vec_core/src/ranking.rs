@@ -64,6 +64,9 @@ pub struct Ranked {
 
 /// A table whose rows can be fetched.
 pub trait Table: Rows {
+    /// Where the row in a slot is in the table; None if the slot is free by now.
+    fn tid(&mut self, ordinal: u32) -> Option<Tid>;
+
     /// The row, with its distances; None if the query cannot see it.
     fn fetch(&mut self, tid: Tid) -> Option<Ranked>;
 
@@ -167,16 +170,17 @@ impl Ranking {
                 continue;
             }
             let hit = self.pending.take()?;
+            let Some(tid) = table.tid(hit.ordinal) else { continue };
             // NaN and NULL are no bounds but the distances: the row need not be looked at, and nothing before it is left.
             if table.has_one_order()
                 && self.fetched.is_empty()
                 && self.cut.is_none()
                 && bound >= Some(Place::NAN)
             {
-                return Some(Ranked { first: table.place(hit.key), rest: Vec::new(), tid: hit.tid });
+                return Some(Ranked { first: table.place(hit.key), rest: Vec::new(), tid });
             }
             self.fetches += 1;
-            if let Some(row) = table.fetch(hit.tid) {
+            if let Some(row) = table.fetch(tid) {
                 self.keep(row);
             }
         }

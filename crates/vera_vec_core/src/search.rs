@@ -9,7 +9,6 @@ use std::collections::binary_heap::PeekMut;
 
 use crate::codes::Query;
 use crate::codes::kernels::CodeKernels;
-use crate::page::Tid;
 
 /// The rows of an index, as a search needs them.
 pub trait Rows {
@@ -17,7 +16,7 @@ pub trait Rows {
     fn slots(&self) -> u32;
 
     /// Gives `sink` runs of keys of coarse bounds, each with the ordinal of its first slot; ascending, and the same
-    /// keys every time for rows that the caller's snapshot can see.
+    /// keys every time for rows that the caller's snapshot can see. Slots in no run have no row that is wanted.
     fn coarse_keys(&mut self, sink: &mut dyn FnMut(u32, &[i32]));
 
     /// Appends the rows in some slots, with the key of their best bound; those whose slot is free by now are left out.
@@ -29,8 +28,8 @@ pub trait Rows {
 pub struct Hit {
     /// The key of its bound; see [`Query::distance`]
     pub key: i32,
-    /// Where it is in the table
-    pub tid: Tid,
+    /// Its slot
+    pub ordinal: u32,
 }
 
 /// What a search has done.
@@ -49,8 +48,9 @@ pub struct SearchStats {
 /// The state of a search.
 #[derive(Debug)]
 pub struct Search {
-    /// Coarse keys by ordinal, if they fit in memory.
+    /// Coarse keys, if they fit in memory: run after run.
     keys: Vec<i32>,
+    runs: Vec<Run>,
     keeps_keys: bool,
     /// Candidates that fit in memory.
     most_candidates: usize,
@@ -66,6 +66,15 @@ pub struct Search {
     ordinals: Vec<u32>,
     refined: Vec<Hit>,
     stats: SearchStats,
+}
+
+/// Keys of slots that follow each other.
+#[derive(Debug, Clone, Copy)]
+struct Run {
+    /// The first slot's ordinal
+    first: u32,
+    /// Where its key is
+    start: usize,
 }
 
 /// A coarse bound and the slot it is of.
@@ -90,6 +99,7 @@ impl Search {
         let most_hits = (rest / size_of::<Hit>()).max(4 * GROUP);
         Self {
             keys: Vec::new(),
+            runs: Vec::new(),
             keeps_keys,
             most_candidates,
             most_hits,
@@ -144,7 +154,7 @@ impl Search {
         let Reverse((_, ordinal)) = self.candidates.pop()?;
         self.refined.clear();
         rows.refine(&[ordinal], &mut self.refined);
-        self.refined.first().map(|hit| Hit { key, tid: hit.tid })
+        self.refined.first().map(|hit| Hit { key, ..*hit })
     }
 
     /// Replaces the best candidates, as long as they are not above `limit`, by hits.
@@ -182,14 +192,21 @@ impl Search {
     }
 
     fn read_keys(&mut self, rows: &mut impl Rows) {
-        let keys = &mut self.keys;
+        let (keys, runs) = (&mut self.keys, &mut self.runs);
+        // As much as there can be; what is not written to is not there.
         keys.reserve(rows.slots() as usize);
         let mut bounded = 0;
+        let mut next = None;
         rows.coarse_keys(&mut |first, run| {
             bounded += run.len() as u64;
-            // Slots that were never used have no keys.
-            keys.resize(first as usize, Query::FREE);
+            if next != Some(first) {
+                runs.push(Run { first, start: keys.len() });
+            }
             keys.extend_from_slice(run);
+            #[allow(clippy::cast_possible_truncation)] // ordinals
+            {
+                next = Some(first + run.len() as u32);
+            }
         });
         self.stats.passes = 1;
         self.stats.bounded = bounded;
@@ -210,7 +227,10 @@ impl Search {
         // A key that was admitted in part is at least finished.
         let threshold = threshold.max(self.admitted.map_or(i32::MIN, |(key, _)| key));
         let mut picker = Picker::new(self.admitted, threshold, self.most_candidates);
-        picker.offer(0, &self.keys);
+        let ends = self.runs.iter().skip(1).map(|run| run.start).chain([self.keys.len()]);
+        for (run, end) in self.runs.iter().zip(ends) {
+            picker.offer(run.first, &self.keys[run.start..end]);
+        }
         let trimmed = picker.cut.is_some();
         let last = picker.finish(batch);
         self.admitted_count += batch.len();

@@ -10,7 +10,7 @@ use vera_vec_core::codes::kernels::levels::fine_level;
 use vera_vec_core::codes::kernels::{CodeKernels, CodeLevel};
 use vera_vec_core::codes::{CodeKind, EncodedRow, Encoder, Query, Refined, Rotation, RowState};
 use vera_vec_core::distance::Kernels;
-use vera_vec_core::page::{Layout, Page, ScanPage, ScanPageMut, Tid};
+use vera_vec_core::page::{Layout, Page, ScanPage, ScanPageMut};
 use vera_vec_core::{MAX_DIM, Metric};
 
 #[repr(align(64))]
@@ -204,7 +204,7 @@ fn nearly_parallel(
 /// The keys that a page with this row alone gives, and the fine one.
 fn keys(query: &mut Query, layout: &Layout, row: &EncodedRow) -> (i32, Option<i32>) {
     let mut page = Box::new(AlignedPage([0; 8192]));
-    ScanPageMut::init(&mut page.0, layout).put(0, row, Tid { block: 7, offset: 3 });
+    ScanPageMut::init(&mut page.0, layout).put(0, row);
     let view = ScanPage::new(&page.0, layout).unwrap();
     let mut coarse = Vec::new();
     query.coarse_keys(&view, std::ptr::null(), &mut coarse);
@@ -220,7 +220,7 @@ fn keys(query: &mut Query, layout: &Layout, row: &EncodedRow) -> (i32, Option<i3
 }
 
 fn check(metric: Metric, encoder: &Encoder, vector: &[f32], query_vector: &[f32], what: &str) -> f64 {
-    let layout = Layout::new(encoder.kind(), vector.len());
+    let layout = Layout::new(encoder.kind(), vector.len(), 0);
     let mut row = EncodedRow::new(vector.len());
     encoder.encode(Some(vector), &mut row);
     let exact = Kernels::best().distance(metric, vector, query_vector);

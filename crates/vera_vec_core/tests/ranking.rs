@@ -32,14 +32,15 @@ impl Rows for InMemory {
     }
 
     fn refine(&mut self, ordinals: &[u32], hits: &mut Vec<Hit>) {
-        hits.extend(ordinals.iter().map(|&ordinal| Hit {
-            key: self.rows[ordinal as usize].0,
-            tid: Tid { block: ordinal, offset: 1 },
-        }));
+        hits.extend(ordinals.iter().map(|&ordinal| Hit { key: self.rows[ordinal as usize].0, ordinal }));
     }
 }
 
 impl Table for InMemory {
+    fn tid(&mut self, ordinal: u32) -> Option<Tid> {
+        Some(Tid { block: ordinal, offset: 1 })
+    }
+
     fn fetch(&mut self, tid: Tid) -> Option<Ranked> {
         self.fetched += 1;
         let (first, second) = self.rows[tid.block as usize].1?;

@@ -4,7 +4,6 @@
 
 use proptest::prelude::*;
 use vera_vec_core::codes::Query;
-use vera_vec_core::page::Tid;
 use vera_vec_core::search::{Hit, Rows, Search};
 
 /// Rows with a coarse key and a fine one; a free slot has None.
@@ -26,7 +25,9 @@ impl Rows for InMemory {
                 run.iter().map(|slot| slot.map_or(Query::FREE, |(coarse, _)| coarse)).collect();
             // What has never been used comes last on a page, and has no keys.
             let used = keys.iter().rposition(|&key| key != Query::FREE).map_or(0, |last| last + 1);
-            sink((number * self.run) as u32, &keys[..used]);
+            if used > 0 {
+                sink((number * self.run) as u32, &keys[..used]);
+            }
         }
     }
 
@@ -34,7 +35,7 @@ impl Rows for InMemory {
         self.refined += ordinals.len();
         for &ordinal in ordinals {
             if let Some((_, fine)) = self.slots[ordinal as usize] {
-                hits.push(Hit { key: fine, tid: Tid { block: ordinal, offset: 1 } });
+                hits.push(Hit { key: fine, ordinal });
             }
         }
     }
@@ -54,7 +55,7 @@ fn check(slots: Vec<Option<(i32, i32)>>, run: usize, memory: usize) -> Search {
     let mut search = Search::new(slots.len() as u32, memory);
     let mut given = Vec::new();
     while let Some(hit) = search.next(&mut rows) {
-        let (coarse, fine) = slots[hit.tid.block as usize].unwrap();
+        let (coarse, fine) = slots[hit.ordinal as usize].unwrap();
         // A bound of the row: the fine one, or at least the coarse one.
         assert!((coarse..=fine).contains(&hit.key), "{hit:?} for {coarse}, {fine}");
         if let Some(last) = given.last() {
@@ -63,7 +64,7 @@ fn check(slots: Vec<Option<(i32, i32)>>, run: usize, memory: usize) -> Search {
         }
         given.push(hit);
     }
-    let mut ordinals: Vec<u32> = given.iter().map(|hit| hit.tid.block).collect();
+    let mut ordinals: Vec<u32> = given.iter().map(|hit| hit.ordinal).collect();
     ordinals.sort_unstable();
     let expected: Vec<u32> =
         (0..).zip(&slots).filter(|(_, slot)| slot.is_some()).map(|(ordinal, _)| ordinal).collect();

@@ -26,7 +26,8 @@ SELECT veraflat_check('items_index'), veraflat_check('items_l1', heapallindexed 
 -- What it does not accept.
 SELECT error_of('CREATE INDEX ON items USING veraflat (embedding) WITH (lists = 100)');
 SELECT error_of('CREATE UNIQUE INDEX ON items USING veraflat (embedding)');
-SELECT error_of('CREATE INDEX ON items USING veraflat (embedding, tenant)');
+SELECT error_of('CREATE INDEX ON items USING veraflat (tenant, embedding, embedding)');
+SELECT error_of('CREATE INDEX ON items USING veraflat (embedding, (int4range(id, NULL)))');
 SELECT error_of('CREATE INDEX ON items USING veraflat (embedding) INCLUDE (tenant)');
 SELECT error_of('CREATE INDEX ON items USING veraflat (tenant)');
 SELECT error_of('CREATE INDEX ON items USING veraflat (embedding DESC)');

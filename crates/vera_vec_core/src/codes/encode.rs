@@ -55,6 +55,31 @@ impl EncodedRow {
         }
     }
 
+    /// Appends it as bytes, for [`Self::read_from`] of the same program.
+    pub fn write_to(&self, bytes: &mut Vec<u8>) {
+        bytes.push(self.state as u8);
+        bytes.extend_from_slice(bytemuck::cast_slice(&self.constants));
+        bytes.extend_from_slice(bytemuck::cast_slice(&self.fine_constants));
+        bytes.extend_from_slice(&self.coarse);
+        bytes.extend_from_slice(&self.fine);
+    }
+
+    /// Takes what [`Self::write_to`] has written of a row of as many dimensions.
+    ///
+    /// # Panics
+    /// If there are not as many bytes.
+    pub fn read_from(&mut self, bytes: &[u8]) {
+        let (&state, rest) = bytes.split_first().unwrap_or((&0, &[]));
+        let (constants, rest) = rest.split_at(size_of_val(&self.constants));
+        let (fine_constants, rest) = rest.split_at(size_of_val(&self.fine_constants));
+        let (coarse, fine) = rest.split_at(self.coarse.len());
+        self.state = RowState::from_number(state).unwrap_or(RowState::Free);
+        bytemuck::cast_slice_mut(&mut self.constants).copy_from_slice(constants);
+        bytemuck::cast_slice_mut(&mut self.fine_constants).copy_from_slice(fine_constants);
+        self.coarse.copy_from_slice(coarse);
+        self.fine.copy_from_slice(fine);
+    }
+
     fn clear(&mut self, state: RowState) {
         self.state = state;
         self.constants = [0.0; 5];

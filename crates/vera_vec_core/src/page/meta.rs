@@ -17,7 +17,8 @@ const KEY_COLUMNS: usize = ELEMENT + 4;
 const ROW_BYTES: usize = KEY_COLUMNS + 4;
 const SCAN_ROWS: usize = ROW_BYTES + 4;
 const FINE_ROWS: usize = SCAN_ROWS + 4;
-const CENTER_BLOCKS: usize = FINE_ROWS + 4;
+const DIRECTORY_SPAN: usize = FINE_ROWS + 4;
+const CENTER_BLOCKS: usize = DIRECTORY_SPAN + 4;
 const SEGMENTS: usize = CENTER_BLOCKS + 4;
 const CREATED_BY: usize = SEGMENTS + 4;
 const END: usize = CREATED_BY + 8;
@@ -41,9 +42,7 @@ impl Meta {
     pub fn write(&self, page: &mut Page) {
         init(page, PageKind::Meta, END, SPECIAL);
         page[CONTENT..VERSION].copy_from_slice(&MAGIC);
-        for (offset, number) in
-            [(VERSION, FORMAT_VERSION), (ELEMENT, FLOAT32), (KEY_COLUMNS, 0), (SEGMENTS, self.segments)]
-        {
+        for (offset, number) in [(VERSION, FORMAT_VERSION), (ELEMENT, FLOAT32), (SEGMENTS, self.segments)] {
             put_u32(page, offset, number);
         }
         for (offset, number) in self.derived() {
@@ -55,16 +54,18 @@ impl Meta {
     }
 
     /// Numbers that follow from the layout; written for tools, and checked when read.
-    fn derived(&self) -> [(usize, u32); 6] {
+    fn derived(&self) -> [(usize, u32); 8] {
         let layout = &self.layout;
         #[allow(clippy::cast_possible_truncation)] // parts of a page
         let number = |count: usize| count as u32;
         [
             (DIMENSIONS, number(layout.dimensions)),
             (CODES, layout.kind.number()),
+            (KEY_COLUMNS, number(layout.keys)),
             (ROW_BYTES, number(layout.row_bytes)),
             (SCAN_ROWS, number(layout.scan_rows)),
             (FINE_ROWS, number(layout.fine_rows)),
+            (DIRECTORY_SPAN, layout.directory_span),
             (CENTER_BLOCKS, layout.center_blocks()),
         ]
     }
@@ -94,11 +95,12 @@ impl Meta {
         if get_u32(page, ELEMENT) != FLOAT32 {
             return Err(PageError::Impossible("type of element"));
         }
-        if get_u32(page, KEY_COLUMNS) != 0 {
+        let keys = get_u32(page, KEY_COLUMNS) as usize;
+        if keys > Layout::MAX_KEYS {
             return Err(PageError::Impossible("number of key columns"));
         }
         let meta = Self {
-            layout: Layout::new(kind, dimensions),
+            layout: Layout::new(kind, dimensions, keys),
             segments: get_u32(page, SEGMENTS),
             created_by: [0, 1, 2].map(|part| get_u16(page, CREATED_BY + 2 * part)),
         };

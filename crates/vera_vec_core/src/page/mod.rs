@@ -2,25 +2,29 @@
 //! readers and writers.
 //!
 //! * [`Layout`]: where things are in pages, and pages in the file
-//! * [`ScanPage`], [`ScanPageMut`]; [`FinePage`], [`FinePageMut`]: the rows
+//! * [`ScanPage`], [`ScanPageMut`]; [`FinePage`], [`FinePageMut`]: the rows' codes
+//! * [`Directory`], [`DirectoryMut`]: where they are in the table, and their keys; [`Summary`], [`SummaryMut`]: which keys a
+//!   segment has
 //! * [`Meta`], [`CenterPage`]: what comes before them
 //!
 //! Whatever is read may be damaged: views are only made of pages that have passed their checks.
 
+mod directory;
 mod layout;
 mod meta;
 mod rows;
 
+pub use directory::{Directory, DirectoryMut, Summary, SummaryMut, Tid};
 pub use layout::{Layout, RowPlace, Segment};
 pub use meta::{CenterPage, Meta};
-pub use rows::{FinePage, FinePageMut, ScanPage, ScanPageMut, Tid};
+pub use rows::{FinePage, FinePageMut, ScanPage, ScanPageMut};
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// Bytes of a page.
 pub const PAGE_SIZE: usize = 8192;
 /// The version of the format that this code writes; see ARCHITECTURE.md, "Pages".
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 
 /// Where content begins: after PostgreSQL's page header.
 const CONTENT: usize = 24;
@@ -48,10 +52,14 @@ pub enum PageKind {
     Meta = 1,
     /// The centre
     Center = 2,
-    /// Constants, coarse codes, TIDs, states
+    /// Constants, coarse codes, states
     Scan = 3,
     /// Fine codes
     Fine = 4,
+    /// TIDs and keys
+    Directory = 5,
+    /// Ranges of keys
+    Summary = 6,
 }
 
 /// A page, or the index as a whole, is not what it should be.

@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use super::layout::ARRAYS;
 use super::{
-    CONTENT, Layout, Page, PageError, PageKind, SPECIAL, bounds, check_kind, get_u16, get_u32, init, narrow,
-    put_bounds, put_u16, put_u32,
+    CONTENT, Layout, Page, PageError, PageKind, SPECIAL, bounds, check_kind, get_u16, init, narrow,
+    put_bounds, put_u16,
 };
 use crate::codes::{EncodedRow, RowState};
 
@@ -13,16 +13,7 @@ const USED: usize = CONTENT;
 const LIVE: usize = CONTENT + 2;
 const SPECIAL_ROWS: usize = CONTENT + 4;
 
-/// Where a row is in the table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Tid {
-    /// Block
-    pub block: u32,
-    /// Line pointer, from 1
-    pub offset: u16,
-}
-
-/// Constants, coarse codes, TIDs and states of some rows.
+/// Constants, coarse codes and states of some rows.
 #[derive(Debug, Clone, Copy)]
 pub struct ScanPage<'a> {
     page: &'a Page,
@@ -50,7 +41,7 @@ impl<'a> ScanPage<'a> {
         if view.used > layout.scan_rows || view.live() > view.used || view.special() > view.live() {
             return Err(PageError::Impossible("number of rows"));
         }
-        if bounds(page) != (layout.codes + view.used * layout.row_bytes, layout.tids) {
+        if bounds(page) != (layout.codes + view.used * layout.row_bytes, layout.states) {
             return Err(PageError::Impossible("bounds"));
         }
         Ok(view)
@@ -136,19 +127,13 @@ impl<'a> ScanPage<'a> {
 
     /// The states of used slots.
     pub fn states(&self) -> impl Iterator<Item = RowState> + use<'a> {
-        let start = self.layout.tids + 6 * self.layout.scan_rows;
+        let start = self.layout.states;
         self.page[start..start + self.used].iter().map(|&number| state_of(number))
     }
 
     /// The state of a used slot.
     pub fn state(&self, slot: usize) -> RowState {
-        state_of(self.page[self.layout.tids + 6 * self.layout.scan_rows + slot])
-    }
-
-    /// The TID of a used slot.
-    pub fn tid(&self, slot: usize) -> Tid {
-        let start = self.layout.tids + 6 * slot;
-        Tid { block: get_u32(self.page, start), offset: get_u16(self.page, start + 4) }
+        state_of(self.page[self.layout.states + slot])
     }
 
     /// Checks what [`Self::new`] does not: that counts and states agree.
@@ -156,7 +141,7 @@ impl<'a> ScanPage<'a> {
     /// # Errors
     /// If they do not.
     pub fn check_states(&self) -> Result<(), PageError> {
-        let start = self.layout.tids + 6 * self.layout.scan_rows;
+        let start = self.layout.states;
         let numbers = &self.page[start..start + self.used];
         if numbers.iter().any(|&number| RowState::from_number(number).is_none()) {
             return Err(PageError::Impossible("state of a row"));
@@ -189,7 +174,7 @@ pub struct ScanPageMut<'a> {
 impl<'a> ScanPageMut<'a> {
     /// Makes an empty page.
     pub fn init(page: &'a mut Page, layout: &'a Layout) -> Self {
-        init(page, PageKind::Scan, layout.codes, layout.tids);
+        init(page, PageKind::Scan, layout.codes, layout.states);
         Self { page, layout }
     }
 
@@ -206,22 +191,16 @@ impl<'a> ScanPageMut<'a> {
     }
 
     fn put_state(&mut self, slot: usize, state: RowState) {
-        self.page[self.layout.tids + 6 * self.layout.scan_rows + slot] = state as u8;
-    }
-
-    fn put_tid(&mut self, slot: usize, tid: Tid) {
-        let start = self.layout.tids + 6 * slot;
-        put_u32(self.page, start, tid.block);
-        put_u16(self.page, start + 4, tid.offset);
+        self.page[self.layout.states + slot] = state as u8;
     }
 
     /// Puts a row into a slot that [`ScanPage::free_slot`] has given.
-    pub fn put(&mut self, slot: usize, row: &EncodedRow, tid: Tid) {
+    pub fn put(&mut self, slot: usize, row: &EncodedRow) {
         let layout = self.layout;
         let used = usize::from(get_u16(self.page, USED));
         if slot >= used {
             put_u16(self.page, USED, narrow(slot + 1));
-            put_bounds(self.page, layout.codes + (slot + 1) * layout.row_bytes, layout.tids);
+            put_bounds(self.page, layout.codes + (slot + 1) * layout.row_bytes, layout.states);
         }
         for (index, constant) in row.constants.iter().take(layout.kind.constants()).enumerate() {
             let start = ARRAYS + 4 * (index * layout.scan_rows + slot);
@@ -229,7 +208,6 @@ impl<'a> ScanPageMut<'a> {
         }
         let start = layout.codes + slot * layout.row_bytes;
         self.page[start..start + layout.row_bytes].copy_from_slice(&row.coarse);
-        self.put_tid(slot, tid);
         self.put_state(slot, row.state);
         self.count(LIVE, 1);
         self.count(SPECIAL_ROWS, i32::from(is_special(row.state)));
@@ -237,7 +215,6 @@ impl<'a> ScanPageMut<'a> {
 
     /// Frees the slot of a row.
     pub fn free(&mut self, slot: usize, state: RowState) {
-        self.put_tid(slot, Tid::default());
         self.put_state(slot, RowState::Free);
         self.count(LIVE, -1);
         self.count(SPECIAL_ROWS, -i32::from(is_special(state)));
