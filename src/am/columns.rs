@@ -49,7 +49,7 @@ impl KeyFunction {
                 keys::of_hash(hash.value() as u64)
             } else {
                 let number = pg_sys::FunctionCall1Coll(self.function, self.collation, value);
-                keys::of_i64(number.value() as i64)
+                keys::of_i64((number.value() as u64).cast_signed())
             }
         }
     }

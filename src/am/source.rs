@@ -318,6 +318,34 @@ impl<F: Fetch> Source<'_, F> {
     }
 }
 
+/// The share of an index's rows whose bound is before some place, by those of some pages.
+pub(crate) fn share_before(index: Index, meta: &Meta, query: &mut Query, end: Place) -> f64 {
+    const PAGES: u32 = 32;
+
+    let layout = &meta.layout;
+    let count = layout.scan_pages(meta.segments);
+    let numbers = (0..count).step_by(count.div_ceil(PAGES).max(1) as usize);
+    let pages: Vec<WantedPage> = numbers.map(|number| WantedPage { number, start: usize::MAX }).collect();
+    let blocks: Vec<u32> = pages.iter().map(|page| layout.scan_block(page.number)).collect();
+    let (mut room, mut keys) = (Vec::new(), Vec::new());
+    let mut pass = CoarsePass {
+        layout,
+        query: &mut *query,
+        keys: &mut room,
+        sink: &mut |_, run| keys.extend_from_slice(run),
+        pages: pages.iter(),
+        selection: &[],
+    };
+    Reader::new(index, layout.segment(meta.segments).first_block).visit(&blocks, &mut pass);
+    keys.retain(|&key| key != Query::FREE);
+    let within = keys.iter().filter(|&&key| Place::of(query.distance(key)) < end).count();
+    #[allow(clippy::cast_precision_loss)] // some thousands
+    {
+        // Not none, if there is none among these.
+        (within as f64 + 0.5) / (keys.len() as f64 + 1.0)
+    }
+}
+
 /// Which segments may have rows that meet conditions; None if nothing is known of segments.
 fn select_segments(reader: &mut Reader, rows: &ScannedRows, keys: &KeyConditions) -> Option<Vec<bool>> {
     let span = rows.layout.summary_span();

@@ -9,6 +9,7 @@
 //! "Filter first", has the whole picture.
 
 mod bitmap;
+mod estimate;
 mod node;
 mod path;
 

@@ -4,7 +4,7 @@ use std::ptr::{addr_of_mut, null_mut};
 
 use pgrx::{pg_guard, pg_sys};
 
-use super::{NAME, node};
+use super::{NAME, estimate, node};
 use crate::am::cost;
 use crate::postgres::list_elements;
 use crate::settings::ENABLE_FILTER_FIRST;
@@ -43,20 +43,24 @@ unsafe extern "C-unwind" fn set_rel_pathlist(
             previous(root, rel, rti, rte);
         }
         if ENABLE_FILTER_FIRST.get() && !(*rel).baserestrictinfo.is_null() {
-            offer(root, rel);
+            offer(root, rel, &*rte);
         }
     }
 }
 
 /// Adds a path for each order that an index of ours gives, if other indexes serve the conditions, or one of them is a limit of
-/// the distance.
+/// the distance; and for each index of ours whose distance has a limit, if no order is wanted.
 ///
 /// # Safety
 /// The planner's, while it makes the paths of a base relation.
-unsafe fn offer(root: *mut pg_sys::PlannerInfo, rel: *mut pg_sys::RelOptInfo) {
+unsafe fn offer(root: *mut pg_sys::PlannerInfo, rel: *mut pg_sys::RelOptInfo, rte: &pg_sys::RangeTblEntry) {
     // SAFETY: the caller's.
     unsafe {
-        let ordered = ordered_paths(rel);
+        let mut ordered = ordered_paths(rel);
+        // Not of a sample of the table, and not of a table that has been proved to give no row.
+        if ordered.is_empty() && rte.tablesample.is_null() && (*rel).rows > 0.0 {
+            ordered = paths_within_radius(rel);
+        }
         // The node may ask a condition twice of a row.
         if ordered.is_empty() || pg_sys::contain_volatile_functions((*rel).baserestrictinfo.cast()) {
             return;
@@ -64,11 +68,12 @@ unsafe fn offer(root: *mut pg_sys::PlannerInfo, rel: *mut pg_sys::RelOptInfo) {
         let bitmap = if pg_sys::enable_bitmapscan { bitmap_path(root, rel) } else { None };
         for index in ordered {
             let radius = radius(rel, index);
+            let within = radius.map_or(1.0, |radius| share_within(root, index, radius));
             if bitmap.is_some() {
-                pg_sys::add_path(rel, path(root, rel, index, bitmap, radius).cast());
+                pg_sys::add_path(rel, path(root, rel, index, bitmap, radius.map(|_| within)).cast());
             }
             if radius.is_some() && pg_sys::enable_indexscan {
-                pg_sys::add_path(rel, path(root, rel, index, None, radius).cast());
+                pg_sys::add_path(rel, path(root, rel, index, None, Some(within)).cast());
             }
         }
     }
@@ -92,32 +97,101 @@ mod float8 {
     pub(super) const GREATER_OR_EQUAL: u32 = 675;
 }
 
-/// The first such condition.
+/// The distance that a condition limits, if it is such a condition.
+///
+/// # Safety
+/// A condition of the planner's.
+unsafe fn limited_distance(condition: *mut pg_sys::Node) -> Option<(*mut pg_sys::Node, Radius)> {
+    // SAFETY: the caller's; operators of two arguments have two.
+    unsafe {
+        if (*condition).type_ != pg_sys::NodeTag::T_OpExpr {
+            return None;
+        }
+        let comparison = &*condition.cast::<pg_sys::OpExpr>();
+        let (is_included, is_turned) = match comparison.opno.to_u32() {
+            float8::LESS => (false, false),
+            float8::LESS_OR_EQUAL => (true, false),
+            float8::GREATER => (false, true),
+            float8::GREATER_OR_EQUAL => (true, true),
+            _ => return None,
+        };
+        let mut sides = list_elements::<pg_sys::Node>(comparison.args);
+        let (left, right) = (sides.next()?, sides.next()?);
+        let (distance, limit) = if is_turned { (right, left) } else { (left, right) };
+        (!pg_sys::contain_var_clause(limit)).then_some((distance, Radius { condition, limit, is_included }))
+    }
+}
+
+/// The first condition that limits the distance of a path's order.
 ///
 /// # Safety
 /// The planner's relation, and one of its ordered paths.
 unsafe fn radius(rel: *const pg_sys::RelOptInfo, index: *const pg_sys::IndexPath) -> Option<Radius> {
-    // SAFETY: the caller's; operators of two arguments have two.
+    // SAFETY: the caller's.
     unsafe {
-        let distance = list_elements::<pg_sys::Node>((*index).indexorderbys).next()?;
+        let order = list_elements::<pg_sys::Node>((*index).indexorderbys).next()?;
         list_elements::<pg_sys::RestrictInfo>((*rel).baserestrictinfo).find_map(|info| {
-            let condition = (*info).clause.cast::<pg_sys::Node>();
-            if (*condition).type_ != pg_sys::NodeTag::T_OpExpr {
-                return None;
-            }
-            let comparison = &*condition.cast::<pg_sys::OpExpr>();
-            let (is_included, is_turned) = match comparison.opno.to_u32() {
-                float8::LESS => (false, false),
-                float8::LESS_OR_EQUAL => (true, false),
-                float8::GREATER => (false, true),
-                float8::GREATER_OR_EQUAL => (true, true),
-                _ => return None,
-            };
-            let mut sides = list_elements::<pg_sys::Node>(comparison.args);
-            let (left, right) = (sides.next()?, sides.next()?);
-            let (one, limit) = if is_turned { (right, left) } else { (left, right) };
-            (pg_sys::equal(one.cast(), distance.cast()) && !pg_sys::contain_var_clause(limit))
-                .then_some(Radius { condition, limit, is_included })
+            let (distance, radius) = limited_distance((*info).clause.cast())?;
+            pg_sys::equal(distance.cast(), order.cast()).then_some(radius)
+        })
+    }
+}
+
+/// A path in the order of a limited distance for each index of ours that can give it: not for the planner to choose, but as if
+/// the query wanted that order.
+///
+/// # Safety
+/// The planner's relation.
+unsafe fn paths_within_radius(rel: *mut pg_sys::RelOptInfo) -> Vec<*mut pg_sys::IndexPath> {
+    // SAFETY: the caller's, whose indexes have been described.
+    unsafe {
+        let can_order = |&index: &*mut pg_sys::IndexOptInfo| {
+            (*index).amcanorderbyop
+                && ((*index).indpred.is_null() || (*index).predOK)
+                && !(*index).hypothetical
+        };
+        let indexes: Vec<_> =
+            list_elements::<pg_sys::IndexOptInfo>((*rel).indexlist).filter(can_order).collect();
+        if indexes.is_empty() {
+            return Vec::new();
+        }
+        let ours = pg_sys::get_index_am_oid(c"veraflat".as_ptr(), true);
+        let in_order_of = |index: *mut pg_sys::IndexOptInfo| {
+            list_elements::<pg_sys::RestrictInfo>((*rel).baserestrictinfo).find_map(|info| {
+                let (distance, _) = limited_distance((*info).clause.cast())?;
+                let column = column_of_distance(index, distance)?;
+                let path = pg_sys::palloc0(size_of::<pg_sys::IndexPath>()).cast::<pg_sys::IndexPath>();
+                (*path).path.type_ = pg_sys::NodeTag::T_IndexPath;
+                (*path).path.pathtype = pg_sys::NodeTag::T_IndexScan;
+                (*path).path.parent = rel;
+                (*path).indexinfo = index;
+                (*path).indexorderbys = pg_sys::lappend(null_mut(), distance.cast());
+                (*path).indexorderbycols = pg_sys::lappend_int(null_mut(), column);
+                Some(path)
+            })
+        };
+        indexes.into_iter().filter(|&index| (*index).relam == ours).filter_map(in_order_of).collect()
+    }
+}
+
+/// The column of an index that gives rows in the order of a distance.
+///
+/// # Safety
+/// The planner's description of an index, and an expression over its table.
+unsafe fn column_of_distance(index: *mut pg_sys::IndexOptInfo, distance: *mut pg_sys::Node) -> Option<i32> {
+    // SAFETY: the caller's; there is a family for each column.
+    unsafe {
+        if (*distance).type_ != pg_sys::NodeTag::T_OpExpr {
+            return None;
+        }
+        let distance = &*distance.cast::<pg_sys::OpExpr>();
+        let mut sides = list_elements::<pg_sys::Node>(distance.args);
+        let (row, query) = (sides.next()?, sides.next()?);
+        (0..(*index).nkeycolumns).find(|&column| {
+            let family = *(*index).opfamily.add(usize::try_from(column).unwrap_or(0));
+            pg_sys::get_op_opfamily_sortfamily(distance.opno, family) != pg_sys::InvalidOid
+                && pg_sys::match_index_to_operand(row, column, index)
+                && !pg_sys::contain_var_clause(query)
         })
     }
 }
@@ -220,7 +294,25 @@ unsafe fn bitmap_path(
     }
 }
 
-/// A path over the rows that a bitmap scan finds, or over all; within a radius, if there is one.
+/// The share of rows within a radius.
+///
+/// # Safety
+/// The planner's, of one of its paths.
+unsafe fn share_within(
+    root: *mut pg_sys::PlannerInfo,
+    index: *const pg_sys::IndexPath,
+    radius: Radius,
+) -> f64 {
+    // SAFETY: the caller's.
+    unsafe {
+        estimate::share_within(root, index, radius.limit).unwrap_or_else(|| {
+            let join = pg_sys::JoinType::JOIN_INNER;
+            pg_sys::clause_selectivity(root, radius.condition, 0, join, null_mut())
+        })
+    }
+}
+
+/// A path over the rows that a bitmap scan finds, or over all; if there is a radius, with the share that is within it.
 ///
 /// # Safety
 /// The planner's relation and its paths.
@@ -229,7 +321,7 @@ unsafe fn path(
     rel: *mut pg_sys::RelOptInfo,
     index: *mut pg_sys::IndexPath,
     bitmap: Option<*mut pg_sys::BitmapHeapPath>,
-    radius: Option<Radius>,
+    within: Option<f64>,
 ) -> *mut pg_sys::CustomPath {
     // SAFETY: the caller's.
     unsafe {
@@ -237,11 +329,10 @@ unsafe fn path(
         if let Some(bitmap) = bitmap {
             pg_sys::cost_bitmap_tree_node((*bitmap).bitmapqual, &mut bitmap_cost, &mut selectivity);
         }
-        if let Some(radius) = radius {
-            let join = pg_sys::JoinType::JOIN_INNER;
-            selectivity *= pg_sys::clause_selectivity(root, radius.condition, 0, join, null_mut());
-        }
-        let found = (selectivity * (*rel).tuples).max((*rel).rows).max(1.0);
+        selectivity *= within.unwrap_or(1.0);
+        // PostgreSQL knows nothing of distances when it says how many rows there will be.
+        let least = if within.is_some() { 1.0 } else { (*rel).rows };
+        let found = (selectivity * (*rel).tuples).max(least).max(1.0);
         let (start, each) = cost::of_some_rows(root, index, found);
 
         let path = pg_sys::palloc0(size_of::<pg_sys::CustomPath>()).cast::<pg_sys::CustomPath>();

@@ -128,6 +128,9 @@ def _ordered(c, d, where):
         "count": (f"SELECT count(*), count(s.d) FROM (SELECT {d} AS d FROM t WHERE {where} ORDER BY {d}{WINDOW}) s",
                   "exact"),
         "count all": (f"SELECT count(*), sum(t.id)::bigint, min({d}), max({d}) FROM t WHERE {where}", "exact"),
+        "within": (f"SELECT count(*), count(t.flag), sum(t.id)::bigint FROM t WHERE {d} {c.pick('<', '<=')} {c.distance()} AND {where}",
+                   "exact"),
+        "all within": (f"SELECT t.id, t.tenant, t.ctid::text FROM t WHERE {c.distance()} > {d}", "set"),
         "exists": (f"SELECT EXISTS (SELECT FROM t WHERE {where} ORDER BY {d}{WINDOW})", "exact"),
         "group by": (f"SELECT s.tenant, count(*), max(s.d) FROM ({whole}) s GROUP BY s.tenant", "set"),
         "distinct on": (f"SELECT DISTINCT ON ({d}) t.id, {d} FROM t WHERE {where} ORDER BY {d}, t.id{WINDOW}", "exact"),
@@ -184,7 +187,7 @@ def random_query(table, may_lock, may_change):
         del shapes["delete"], shapes["update"]
     if "ctid" in where:
         del shapes["view"]
-    names = ["plain"] * 12 + ["lateral"] * 2 + sorted(shapes)
+    names = ["plain"] * 12 + ["lateral"] * 2 + ["within", "all within"] + sorted(shapes)
     name = names[rng.integers(len(names))]
     template, judge = shapes[name]
     query = Query(template, judge, c, changes=name in ("delete", "update"))

@@ -84,6 +84,34 @@ SELECT condition, operator, differences(format('SELECT embedding %s %L FROM pape
     unnest(ARRAY['<->', '<=>', '<#>']) WITH ORDINALITY AS o(operator, number),
     LATERAL (VALUES (CASE number WHEN 1 THEN '[1,2,3,4,5,6,7,8]' WHEN 2 THEN '[-1,0,0,9,0,-3,1,1]' ELSE '[0,0,0,1,0,0,0,0]' END)) AS v(vector)
     ORDER BY condition, number;
+-- Without an order too, where the planner can see that few rows are within.
+EXPLAIN (COSTS OFF) SELECT count(*) FROM papers WHERE embedding <-> '[1,2,3,4,5,6,7,8]' < 9.5;
+EXPLAIN (COSTS OFF) SELECT count(*) FROM papers WHERE embedding <-> '[1,2,3,4,5,6,7,8]' < 90;
+EXPLAIN (COSTS OFF) SELECT count(*) FROM papers TABLESAMPLE bernoulli (50) WHERE embedding <-> '[1,2,3,4,5,6,7,8]' < 9.5;
+CREATE FUNCTION both_ways(condition text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    query text := 'SELECT count(*) || '' rows, '' || coalesce(sum(id), 0) FROM papers WHERE ' || condition;
+    used boolean := plan_has(query, 'VeraFilterFirst');
+    with_it text;
+    without text;
+BEGIN
+    EXECUTE query INTO with_it;
+    SET LOCAL vera_vec.enable_filter_first = off;
+    EXECUTE query INTO without;
+    SET LOCAL vera_vec.enable_filter_first = on;
+    RETURN CASE WHEN with_it <> without THEN with_it || ' with, without ' || without ELSE CASE WHEN used THEN '' ELSE 'not used; ' END || with_it END;
+END $$;
+SELECT condition, both_ways(condition) FROM unnest(ARRAY['embedding <-> ''[1,2,3,4,5,6,7,8]'' < 9.5', '9.5 > embedding <-> ''[1,2,3,4,5,6,7,8]'' AND tenant = 7',
+    'embedding <=> ''[-1,0,0,9,0,-3,1,1]'' <= 0.01', 'embedding <-> ''[1,2,3,4,5,6,7,8]'' BETWEEN 5 AND 9', 'embedding <-> ''[1,2,3,4,5,6,7,8]'' <= 0',
+    'embedding <-> ''[1,2,3,4,5,6,7,8]'' < -1', '(embedding <-> ''[1,2,3,4,5,6,7,8]'') < 9 AND (embedding <=> ''[1,2,3,4,5,6,7,8]'') < 0.1',
+    'embedding <-> (SELECT ''[1,2,3,4,5,6,7,8]''::veravec) < 9.5', 'embedding <-> ''[1,2,3,4,5,6,7,8]'' < 9.5 AND false']) AS condition;
+BEGIN;
+EXPLAIN (COSTS OFF) DELETE FROM papers WHERE embedding <-> '[1,2,3,4,5,6,7,8]' < 9.5;
+WITH deleted AS (DELETE FROM papers WHERE embedding <-> '[1,2,3,4,5,6,7,8]' < 9.5 RETURNING id) SELECT count(*) FROM deleted;
+SELECT count(*) FROM papers WHERE embedding <-> '[1,2,3,4,5,6,7,8]' < 9.5;
+UPDATE papers SET embedding = '[1,2,3,4,5,6,7,8]' WHERE embedding <=> '[-1,0,0,9,0,-3,1,1]' < 0.05;
+SELECT count(*) > 0 FROM papers WHERE embedding <-> '[1,2,3,4,5,6,7,8]' < 9.5;
+ROLLBACK;
 PREPARE within(veravec, float8) AS SELECT count(*), max(d) < $2 FROM (SELECT embedding <-> $1 AS d FROM papers WHERE embedding <-> $1 < $2 ORDER BY embedding <-> $1 LIMIT 1000) AS found;
 SET plan_cache_mode = force_generic_plan;
 EXECUTE within('[1,2,3,4,5,6,7,8]', 9.5);
