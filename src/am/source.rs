@@ -1,6 +1,7 @@
 //! What a ranking sees of an index and its table.
 
 use pgrx::check_for_interrupts;
+use vera_vec_core::codes::kernels::prefetch_for_later;
 use vera_vec_core::codes::{Query, Refined};
 use vera_vec_core::keys::KeyConditions;
 use vera_vec_core::page::{
@@ -95,18 +96,59 @@ struct WantedPage {
     number: u32,
     /// Where its slots are in the selection.
     start: usize,
+    /// Whether few of them are selected: those are then read and bounded one by one.
+    is_sparse: bool,
+}
+
+impl WantedPage {
+    /// A page whose rows are all wanted.
+    fn whole(number: u32) -> Self {
+        Self { number, start: usize::MAX, is_sparse: false }
+    }
+
+    /// A page by its selected slots; none if there is none.
+    fn of(number: u32, start: usize, selection: &[bool]) -> Option<Self> {
+        /// Of so many slots one: then a page's lines that are read one by one cost less than all of it in order.
+        const SPARSE: usize = 8;
+        let count = selection.iter().filter(|&&is_wanted| is_wanted).count();
+        (count > 0).then_some(Self { number, start, is_sparse: count * SPARSE <= selection.len() })
+    }
+}
+
+/// Slots that are selected of a page's, by where they begin in a selection.
+fn selected<'a>(
+    layout: &Layout,
+    selection: &'a [bool],
+    start: usize,
+) -> impl Iterator<Item = usize> + use<'a> {
+    let selection = &selection[start..start + layout.scan_rows];
+    (0..).zip(selection).filter(|&(_, &is_wanted)| is_wanted).map(|(slot, _)| slot)
 }
 
 impl PageVisitor for CoarsePass<'_> {
     fn visit(&mut self, _block: u32, page: &Page, next: *const u8) -> Result<(), PageError> {
-        let Some(WantedPage { number, start }) = self.pages.next() else { return Ok(()) };
+        let Some(WantedPage { number, start, is_sparse }) = self.pages.next() else { return Ok(()) };
         let view = ScanPage::of_any_kind(page, self.layout)?;
         self.keys.clear();
-        self.query.coarse_keys(&view, next, self.keys);
-        if let Some(selection) = self.selection.get(*start..) {
-            for (key, is_wanted) in self.keys.iter_mut().zip(selection) {
-                if !is_wanted {
-                    *key = Query::FREE;
+        if *is_sparse {
+            if let Some(WantedPage { start, is_sparse: true, .. }) = self.pages.as_slice().first()
+                && !next.is_null()
+            {
+                let lines = selected(self.layout, self.selection, *start)
+                    .flat_map(|slot| self.layout.scan_lines(slot));
+                lines.for_each(|offset| prefetch_for_later(next.wrapping_add(offset)));
+            }
+            self.keys.resize(view.used(), Query::FREE);
+            for slot in selected(self.layout, self.selection, *start).take_while(|&slot| slot < view.used()) {
+                self.keys[slot] = self.query.coarse_key(&view, slot);
+            }
+        } else {
+            self.query.coarse_keys(&view, next, self.keys);
+            if let Some(selection) = self.selection.get(*start..) {
+                for (key, is_wanted) in self.keys.iter_mut().zip(selection) {
+                    if !is_wanted {
+                        *key = Query::FREE;
+                    }
                 }
             }
         }
@@ -246,11 +288,7 @@ impl<F: Fetch> Source<'_, F> {
         for number in 0..rows.segments {
             let segment = rows.layout.segment(number);
             blocks.extend(segment.scan_blocks());
-            pages.extend(
-                (segment.first_page..)
-                    .take(segment.scan_pages as usize)
-                    .map(|number| WantedPage { number, start: usize::MAX }),
-            );
+            pages.extend((segment.first_page..).take(segment.scan_pages as usize).map(WantedPage::whole));
             if blocks.len() >= RUN || number + 1 == rows.segments {
                 check_for_interrupts!();
                 let mut pass = CoarsePass {
@@ -299,11 +337,11 @@ impl<F: Fetch> Source<'_, F> {
                 first..first + layout.directory_span
             });
             for (number, start) in slots.zip((0..).step_by(layout.scan_rows)) {
-                if number < end_page && selection[start..start + layout.scan_rows].contains(&true) {
-                    pages.push(WantedPage { number, start });
-                    blocks.push(layout.scan_block(number));
+                if number < end_page {
+                    pages.extend(WantedPage::of(number, start, &selection[start..start + layout.scan_rows]));
                 }
             }
+            blocks.extend(pages.iter().map(|page| layout.scan_block(page.number)));
             let mut pass = CoarsePass {
                 layout: &layout,
                 query: &mut *self.query,
@@ -325,7 +363,7 @@ pub(crate) fn share_before(index: Index, meta: &Meta, query: &mut Query, end: Pl
     let layout = &meta.layout;
     let count = layout.scan_pages(meta.segments);
     let numbers = (0..count).step_by(count.div_ceil(PAGES).max(1) as usize);
-    let pages: Vec<WantedPage> = numbers.map(|number| WantedPage { number, start: usize::MAX }).collect();
+    let pages: Vec<WantedPage> = numbers.map(WantedPage::whole).collect();
     let blocks: Vec<u32> = pages.iter().map(|page| layout.scan_block(page.number)).collect();
     let (mut room, mut keys) = (Vec::new(), Vec::new());
     let mut pass = CoarsePass {

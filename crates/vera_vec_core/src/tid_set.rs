@@ -1,5 +1,7 @@
 //! A set of rows of a table, as a bitmap scan has it.
 
+use std::ops::Range;
+
 use crate::page::Tid;
 
 /// Rows by their TIDs; of some blocks all rows, whichever there are.
@@ -39,11 +41,15 @@ impl<const WORDS: usize> Bits<WORDS> {
         }
     }
 
-    /// Whether a bit is set. `position` is where the last key was looked for.
-    #[inline]
-    fn has(&self, key: u32, bit: u32, position: &mut usize) -> bool {
-        self.find(key, position)
-            && self.words[*position].get((bit / 64) as usize).is_some_and(|word| word >> (bit % 64) & 1 == 1)
+    /// Whether a bit of the key at some position is set.
+    fn has_at(&self, position: usize, bit: u32) -> bool {
+        self.words[position].get((bit / 64) as usize).is_some_and(|word| word >> (bit % 64) & 1 == 1)
+    }
+
+    /// The keys between that at some position and the one before, both not included.
+    fn gap(&self, position: usize) -> Range<u32> {
+        let start = position.checked_sub(1).map_or(0, |before| self.keys[before].saturating_add(1));
+        start..self.keys.get(position).copied().unwrap_or(u32::MAX)
     }
 
     /// Moves `position` to a key, or where it would be. Whether it is there.
@@ -117,7 +123,7 @@ impl TidSet {
 
     /// Looks TIDs up, fast if most are in order.
     pub fn finder(&self) -> Finder<'_> {
-        Finder { set: self, row: 0, whole: 0 }
+        Finder { set: self, row: 0, whole: 0, absent: 0..0 }
     }
 }
 
@@ -128,16 +134,32 @@ pub struct Finder<'a> {
     /// Where the last block, and the last chunk, was looked for.
     row: usize,
     whole: usize,
+    /// Blocks about the last one that was not in the set, and are not either.
+    absent: Range<u32>,
 }
 
 impl Finder<'_> {
     /// Whether a row is in the set.
     #[inline]
     pub fn has(&mut self, tid: Tid) -> bool {
+        !self.absent.contains(&tid.block) && self.look_up(tid)
+    }
+
+    fn look_up(&mut self, tid: Tid) -> bool {
         let Some(bit) = tid.offset.checked_sub(1) else { return false };
-        self.set.rows.has(tid.block, u32::from(bit), &mut self.row)
-            || (tid.offset <= TidSet::MAX_OFFSET
-                && self.set.whole.has(tid.block / CHUNK, tid.block % CHUNK, &mut self.whole))
+        let chunk = tid.block / CHUNK;
+        let has_rows = self.set.rows.find(tid.block, &mut self.row);
+        let has_whole = self.set.whole.find(chunk, &mut self.whole);
+        if !has_rows && !has_whole {
+            let rows = self.set.rows.gap(self.row);
+            let chunks = self.set.whole.gap(self.whole);
+            let start = rows.start.max(chunks.start.saturating_mul(CHUNK));
+            self.absent = start..rows.end.min(chunks.end.saturating_mul(CHUNK));
+        }
+        has_rows && self.set.rows.has_at(self.row, u32::from(bit))
+            || has_whole
+                && tid.offset <= TidSet::MAX_OFFSET
+                && self.set.whole.has_at(self.whole, tid.block % CHUNK)
     }
 }
 

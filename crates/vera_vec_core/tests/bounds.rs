@@ -208,6 +208,7 @@ fn keys(query: &mut Query, layout: &Layout, row: &EncodedRow) -> (i32, Option<i3
     let view = ScanPage::new(&page.0, layout).unwrap();
     let mut coarse = Vec::new();
     query.coarse_keys(&view, std::ptr::null(), &mut coarse);
+    assert_eq!(query.coarse_key(&view, 0), coarse[0]);
     let fine = query.key_of_state(view.state(0)).is_none().then(|| {
         query.fine_key(&Refined {
             constants: view.row_constants(0),

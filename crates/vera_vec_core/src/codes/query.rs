@@ -140,6 +140,25 @@ impl Query {
         }
     }
 
+    /// The key of one used slot, as [`Self::coarse_keys`] has it.
+    pub fn coarse_key(&mut self, page: &ScanPage<'_>, slot: usize) -> i32 {
+        if let Some(key) = self.key_of_state(page.state(slot)) {
+            return key;
+        }
+        let constants = page.constants().map(|array| array.get(slot..=slot).unwrap_or_default());
+        let code = page.coarse_code(slot);
+        let mut key = [0];
+        match &mut self.bounds {
+            Bounds::Constant(constant) => key = [*constant],
+            Bounds::Rotated(query) => {
+                query.sum_codes(self.kernels, code, 1);
+                query.coarse_keys(self.kernels, &constants, &mut key);
+            }
+            Bounds::Taxicab(query) => query.coarse_keys(self.kernels, &constants, code, &mut key),
+        }
+        key[0]
+    }
+
     /// The key of a row that follows from its state alone, without codes.
     pub fn key_of_state(&self, state: RowState) -> Option<i32> {
         match (state, &self.bounds) {
