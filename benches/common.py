@@ -106,6 +106,18 @@ def generated_set(dim, rows, query_count):
     return "GENERATED, power-law spectrum", vectors[query_count:], vectors[:query_count]
 
 
+def sets_of(dimensions, rows, query_count):
+    """The data sets of these dimensions: those there are, then generated ones."""
+    seen = set()
+    for name, vectors, queries in data_sets(rows, query_count):
+        seen.add(vectors.shape[1])
+        if vectors.shape[1] in dimensions:
+            yield name, vectors, queries
+    for dim in dimensions:
+        if dim not in seen:
+            yield generated_set(dim, rows, query_count)
+
+
 def perturbed(vectors, count):
     """Easy queries: rows of the table, moved by a tenth of their length."""
     rng = np.random.default_rng(5)
@@ -115,12 +127,15 @@ def perturbed(vectors, count):
     return rows + 0.1 * lengths * noise
 
 
-def binary(vectors, first_id=0):
-    """COPY's binary form of (int4, vector)."""
+def binary(vectors, first_id=0, integers=()):
+    """COPY's binary form of (int4, vector), and of columns of integers that come after them."""
     rows, dim = vectors.shape
+    more = [field for i in range(len(integers)) for field in ((f"length{i}", ">i4"), (f"integer{i}", ">i4"))]
     record = np.zeros(rows, dtype=[("fields", ">i2"), ("l1", ">i4"), ("id", ">i4"), ("l2", ">i4"), ("dim", ">u2"),
-                                   ("unused", ">u2"), ("x", ">f4", (dim,))])
-    record["fields"], record["l1"], record["l2"], record["dim"] = 2, 4, 4 + 4 * dim, dim
+                                   ("unused", ">u2"), ("x", ">f4", (dim,)), *more])
+    record["fields"], record["l1"], record["l2"], record["dim"] = 2 + len(integers), 4, 4 + 4 * dim, dim
+    for i, column in enumerate(integers):
+        record[f"length{i}"], record[f"integer{i}"] = 4, column
     record["id"] = np.arange(first_id, first_id + rows)
     record["x"] = vectors
     return b"PGCOPY\n\xff\r\n\0" + struct.pack(">ii", 0, 0) + record.tobytes() + struct.pack(">h", -1)

@@ -22,7 +22,7 @@ import plots
 import search
 import tables
 import upkeep
-from common import ROWS, data_sets, generated_set, perturbed, print_table, write_csv
+from common import ROWS, data_sets, perturbed, print_table, sets_of, write_csv
 from contenders import PGVECTOR_DIMENSIONS, in_process, missing, ours, pgvector, versions
 
 FULL = os.environ.get("BENCH_FULL") == "1"
@@ -71,18 +71,6 @@ def conditions(connection, have_pgvector):
             " easy: rows, moved by a tenth of their length",
             "threads": "in-process contenders 1, serial scans 1, parallel scans at most 3", "caches": "warm, contenders taking turns query by"
             " query (so each finds the others' memory in the CPU's caches), throughput alone; prepared statements; the client on the same machine"}
-
-
-def sets():
-    """Those there are, then the dimensions that none of them has."""
-    seen = set()
-    for name, vectors, queries in data_sets(ROWS, QUERIES):
-        seen.add(vectors.shape[1])
-        if vectors.shape[1] in DIMENSIONS:
-            yield name, vectors, queries
-    for dim in DIMENSIONS:
-        if dim not in seen:
-            yield generated_set(dim, ROWS, QUERIES)
 
 
 def bench_search(label, vectors, queries, have_pgvector, mismatches, kinds):
@@ -146,7 +134,7 @@ def main(directory):
     for name in missing(have_pgvector):
         print(f"  without {name}, which is not installed")
     mismatches = search.Mismatches()
-    for number, (name, vectors, queries) in enumerate(sets()):
+    for number, (name, vectors, queries) in enumerate(sets_of(DIMENSIONS, ROWS, QUERIES)):
         bench_set(name, np.ascontiguousarray(vectors), np.ascontiguousarray(queries), number == 0, have_pgvector, mismatches)
     if GROW:
         name, vectors, queries = next(data_sets(MOST * ROWS, QUERIES))
