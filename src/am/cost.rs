@@ -18,6 +18,9 @@ const RETURN: f64 = 400.0;
 /// The same for each dimension.
 const RETURN_DIMENSION: f64 = 0.5;
 
+/// Cost of a row in another index's bitmap: to find it, to sort it, and to look its TID up; in units of `cpu_operator_cost`.
+const IN_BITMAP: f64 = 40.0;
+
 /// Cost of a scan that should never be chosen.
 const NEVER: f64 = 1e20;
 
@@ -194,6 +197,28 @@ unsafe fn page_cost(root: *mut pg_sys::PlannerInfo, path: *const pg_sys::IndexPa
         pg_sys::get_tablespace_page_costs(table.reltablespace, &mut random_page_cost, std::ptr::null_mut());
         let pages = pg_sys::index_pages_fetched(rows, table.pages, f64::from(info.pages), root);
         pages * random_page_cost / rows
+    }
+}
+
+/// With a row found for as many scan pages, or fewer, reading the pages takes longer than fetching all of the rows.
+pub(crate) const PAGES_OF_A_ROW: usize = 12;
+
+/// Cost of so many rows in a bitmap, beyond what PostgreSQL says that it costs.
+pub(crate) fn of_bitmap(rows: f64) -> f64 {
+    // SAFETY: a setting of PostgreSQL's.
+    rows * IN_BITMAP * unsafe { pg_sys::cpu_operator_cost }
+}
+
+/// Whether so many rows in a bitmap are likely to be fetched, all of them.
+///
+/// # Safety
+/// The planner's path of an index of this access method.
+pub(crate) unsafe fn fetches_all(path: *const pg_sys::IndexPath, rows: f64) -> bool {
+    // SAFETY: the caller's.
+    let pages = f64::from(unsafe { (*(*path).indexinfo).pages });
+    #[allow(clippy::cast_precision_loss)] // a small number
+    {
+        rows * PAGES_OF_A_ROW as f64 <= pages * SCAN_PAGES
     }
 }
 

@@ -14,7 +14,7 @@ use vera_vec_core::tid_set::TidSet;
 use super::{NAME, bitmap};
 use crate::am::columns::Columns;
 use crate::am::source::{Fetch, ScannedRows, Source, Wanted};
-use crate::am::{metric_of, value};
+use crate::am::{cost, metric_of, value};
 use crate::error;
 use crate::storage::Index;
 
@@ -351,9 +351,6 @@ impl FilterFirst {
     /// # Safety
     /// The node is the one that this belongs to.
     unsafe fn start(&mut self, node: *mut pg_sys::ScanState) -> Running {
-        /// With a row found for as many scan pages, or fewer, reading the pages takes longer than fetching the rows.
-        const PAGES_OF_A_ROW: usize = 12;
-
         // SAFETY: the caller's; the child, if there is one, is a node that makes a bitmap.
         let wanted = unsafe {
             let child = (*node).ps.lefttree;
@@ -374,7 +371,7 @@ impl FilterFirst {
         if let Some(wanted) = &wanted {
             self.found = wanted.rows() as u64;
             self.found_blocks = wanted.whole_blocks() as u64;
-            if wanted.whole_blocks() == 0 && wanted.rows() <= pages / PAGES_OF_A_ROW {
+            if wanted.whole_blocks() == 0 && wanted.rows() <= pages / cost::PAGES_OF_A_ROW {
                 let mut rows: Vec<Ranked> =
                     wanted.iter_rows().filter_map(|tid| self.table.fetch(tid)).collect();
                 rows.sort_unstable();

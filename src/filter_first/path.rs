@@ -325,15 +325,25 @@ unsafe fn path(
 ) -> *mut pg_sys::CustomPath {
     // SAFETY: the caller's.
     unsafe {
-        let (mut bitmap_cost, mut selectivity) = (0.0, 1.0);
+        let (mut bitmap_cost, mut selectivity, mut in_bitmap) = (0.0, 1.0, 0.0);
         if let Some(bitmap) = bitmap {
             pg_sys::cost_bitmap_tree_node((*bitmap).bitmapqual, &mut bitmap_cost, &mut selectivity);
+            in_bitmap = selectivity * (*rel).tuples;
+            bitmap_cost += cost::of_bitmap(in_bitmap);
         }
         selectivity *= within.unwrap_or(1.0);
         // PostgreSQL knows nothing of distances when it says how many rows there will be.
         let least = if within.is_some() { 1.0 } else { (*rel).rows };
         let found = (selectivity * (*rel).tuples).max(least).max(1.0);
-        let (start, each) = cost::of_some_rows(root, index, found);
+        let (mut start, mut each) = cost::of_some_rows(root, index, found);
+        if let Some(bitmap) = bitmap
+            && cost::fetches_all(index, in_bitmap)
+        {
+            // As PostgreSQL's own scan of that bitmap, and all of it before the first row.
+            bitmap_cost = (*bitmap).path.total_cost;
+            start = in_bitmap * each;
+            each = 0.0;
+        }
 
         let path = pg_sys::palloc0(size_of::<pg_sys::CustomPath>()).cast::<pg_sys::CustomPath>();
         (*path).path.type_ = pg_sys::NodeTag::T_CustomPath;

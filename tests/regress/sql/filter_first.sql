@@ -123,8 +123,8 @@ RESET plan_cache_mode;
 -- A bitmap that has no room for rows has whole blocks.
 SET work_mem = '64kB';
 SELECT line FROM lines_of('EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF, BUFFERS OFF)
-    SELECT id FROM papers WHERE tenant < 15 ORDER BY embedding <-> ''[1,2,3,4,5,6,7,8]'' LIMIT 20') AS line WHERE line ~ 'Bitmap:';
-SELECT differences('SELECT embedding <-> ''[1,2,3,4,5,6,7,8]'' FROM papers WHERE tenant < 15 ORDER BY embedding <-> ''[1,2,3,4,5,6,7,8]'' LIMIT 20');
+    SELECT id FROM papers WHERE tenant < 15 ORDER BY embedding <-> ''[1,2,3,4,5,6,7,8]'' LIMIT 900') AS line WHERE line ~ 'Bitmap:';
+SELECT differences('SELECT embedding <-> ''[1,2,3,4,5,6,7,8]'' FROM papers WHERE tenant < 15 ORDER BY embedding <-> ''[1,2,3,4,5,6,7,8]'' LIMIT 900');
 RESET work_mem;
 SET enable_seqscan = off;
 DROP INDEX papers_tenant;
