@@ -10,7 +10,8 @@ use crate::postgres::list_elements;
 use crate::storage::Index;
 
 /// The share of an index's rows whose bound is within a radius: somewhat more than there are, because bounds are lower than
-/// distances. None if the query or the radius is not known yet.
+/// distances. None if the query or the radius is not known yet; or if there are rows that the user may not see, because costs,
+/// which everybody can ask for, would tell of them.
 ///
 /// # Safety
 /// The planner's, a path with an order by a distance, and what that distance is to be below.
@@ -22,6 +23,9 @@ pub(super) unsafe fn share_within(
     // SAFETY: the caller's; an operator that orders has two arguments, the second of the vector's type. The planner has locked
     // the table's indexes.
     unsafe {
+        if (*root).qual_security_level > 0 {
+            return None;
+        }
         let distance = &*list_elements::<pg_sys::OpExpr>((*path).indexorderbys).next()?;
         let vector = constant(root, list_elements::<pg_sys::Node>(distance.args).nth(1)?)?;
         let limit = f64::from_bits(constant(root, limit)?.value() as u64);
