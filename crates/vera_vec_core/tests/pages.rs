@@ -319,6 +319,8 @@ fn meta_is_checked() {
     assert_eq!(Meta::read(&image.0).unwrap().segments, 8);
     // Another version is recognised before anything else is believed.
     image.0[32..36].copy_from_slice(&9u32.to_ne_bytes());
+    assert_eq!(Meta::read(&image.0), Err(PageError::Checksum), "damage is no version");
+    page::seal(&mut image.0, 0);
     assert_eq!(Meta::read(&image.0), Err(PageError::Version(9)));
     assert_eq!(Meta::read(&empty().0), Err(PageError::Kind));
 }

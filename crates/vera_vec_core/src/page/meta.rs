@@ -70,7 +70,8 @@ impl Meta {
         ]
     }
 
-    /// Reads block 0, whose seal is checked only after the version is known.
+    /// Reads block 0. The seal comes before the version, and is the same in all versions: so a version that is another one is no
+    /// damage.
     ///
     /// # Errors
     /// If it is not ours, of another version, or damaged.
@@ -78,12 +79,12 @@ impl Meta {
         if page[CONTENT..VERSION] != MAGIC {
             return Err(PageError::Kind);
         }
+        super::check_seal(page, 0)?;
         let version = get_u32(page, VERSION);
         if version != FORMAT_VERSION {
             return Err(PageError::Version(version));
         }
         check_kind(page, PageKind::Meta)?;
-        super::check_seal(page, 0)?;
         let dimensions = get_u32(page, DIMENSIONS) as usize;
         if !(1..=MAX_DIM).contains(&dimensions) {
             return Err(PageError::Impossible("dimensions"));
