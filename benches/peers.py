@@ -1,6 +1,6 @@
 """vera_vec beside its peers: pgvector (exact, and HNSW) on the same server; faiss, numpy and usearch in this process, one thread each.
 
-Quick: 384 and 1,536 dimensions, BENCH_ROWS rows; filters and smaller tables only of the first set, VACUUM of HNSW (minutes) only of those,
+Quick: 384 and 1,536 dimensions, BENCH_ROWS rows; filters with HNSW and smaller tables only of the first set, VACUUM of HNSW (minutes) only of those,
 sequential scans and other libraries only for hard queries and k = 10. BENCH_GROW=1, two minutes more: ten times the rows of the first set,
 without pgvector. BENCH_FULL=1, two hours: that, 128 and 768 dimensions too, more queries, everything for every set. Dimensions that no
 data set has are generated, and called so; BENCH_DIMENSIONS="128 768" for those alone. Every exact contender's answers are compared with the index's: a mismatch
@@ -22,6 +22,7 @@ import plots
 import search
 import tables
 import upkeep
+import within
 from common import ROWS, data_sets, perturbed, print_table, sets_of, write_csv
 from contenders import PGVECTOR_DIMENSIONS, in_process, missing, ours, pgvector, versions
 
@@ -113,8 +114,9 @@ def bench_set(name, vectors, queries, first, have_pgvector, mismatches):
     restarted = [c for c in ours() + (pgvector(dim) if have_pgvector else [])
                  if c.name in ("vera_vec index", "vera_vec scan", "pgvector scan", "pgvector HNSW ef=100")]
     with connect() as connection:
-        if first or FULL:
-            keep("filters", label, filters.bench(connection, vectors, queries, hnsw, mismatches))
+        keep("within", label, within.bench(connection, queries, mismatches))
+        # HNSW's iterative scan takes its time.
+        keep("filters", label, filters.bench(connection, vectors, queries, hnsw and (first or FULL), mismatches))
     keep("restart", label, upkeep.bench_restart(restarted, queries[0]))
     with connect() as connection:
         keep("inserts", label, upkeep.bench_inserts(connection, vectors, both, SECONDS))

@@ -106,7 +106,7 @@ impl Columns {
     ///
     /// # Safety
     /// Conditions of a scan of this index.
-    pub(super) unsafe fn conditions(&self, scan_keys: &[pg_sys::ScanKeyData]) -> KeyConditions {
+    pub(crate) unsafe fn conditions(&self, scan_keys: &[pg_sys::ScanKeyData]) -> KeyConditions {
         let mut conditions = KeyConditions::default();
         for scan_key in scan_keys {
             let number = usize::try_from(scan_key.sk_attno).unwrap_or(0).wrapping_sub(1);

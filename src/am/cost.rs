@@ -234,12 +234,53 @@ pub(crate) unsafe fn of_some_rows(
     // SAFETY: the caller's.
     unsafe {
         let all = (found / (*(*path).indexinfo).tuples.max(1.0)).min(1.0);
-        let (start, each) = scan_cost(path, Conditions { all, first_key: 1.0 });
+        let first_key = Conditions::of(root, path).first_key;
+        let (start, each) = scan_cost(path, Conditions { all, first_key });
         let table = &*(*path).path.parent;
         let conditions = table.baserestrictcost.per_tuple + pg_sys::cpu_tuple_cost;
         (
             start + table.baserestrictcost.startup,
             each + page_cost(root, path, likely_given(root, path, found)) + conditions,
         )
+    }
+}
+
+/// The share of rows that meet a path's conditions on keys.
+///
+/// # Safety
+/// The planner's, a path with an order.
+pub(crate) unsafe fn share_meeting_keys(
+    root: *mut pg_sys::PlannerInfo,
+    path: *const pg_sys::IndexPath,
+) -> f64 {
+    // SAFETY: the caller's.
+    unsafe { Conditions::of(root, path).all }
+}
+
+/// Cost of each of `found` rows that are wanted in no order, of which a share is fetched: all are refined once, and those are met in
+/// the table's order, as by PostgreSQL's bitmap heap scan.
+///
+/// # Safety
+/// The planner's, of one of its relations and its scan by an index of this access method.
+pub(crate) unsafe fn of_row_within(
+    root: *mut pg_sys::PlannerInfo,
+    path: *const pg_sys::IndexPath,
+    found: f64,
+    fetched: f64,
+) -> f64 {
+    // SAFETY: the caller's.
+    unsafe {
+        let (_, in_order) = scan_cost(path, Conditions { all: 1.0, first_key: 1.0 });
+        // Of what a row costs in order, where seven are refined for each.
+        let refined = in_order / 7.0;
+        let (table, info) = (&*(*path).path.parent, &*(*path).indexinfo);
+        let (mut random_page_cost, mut seq_page_cost) = (0.0, 0.0);
+        pg_sys::get_tablespace_page_costs(table.reltablespace, &mut random_page_cost, &mut seq_page_cost);
+        let all_pages = f64::from(table.pages).max(1.0);
+        let pages =
+            pg_sys::index_pages_fetched(found, table.pages, f64::from(info.pages), root).min(all_pages);
+        let page = random_page_cost - (random_page_cost - seq_page_cost) * (pages / all_pages).sqrt();
+        let conditions = table.baserestrictcost.per_tuple + pg_sys::cpu_tuple_cost;
+        refined + fetched * (refined + pages * page / found + conditions)
     }
 }

@@ -5,7 +5,7 @@ use std::cell::Cell;
 use pgrx::{PgSqlErrorCode, pg_guard, pg_sys};
 use vera_vec_core::codes::{Encoder, Query};
 use vera_vec_core::keys::KeyConditions;
-use vera_vec_core::ranking::Ranking;
+use vera_vec_core::ranking::{Place, Ranking};
 use vera_vec_core::search::SearchStats;
 
 use super::columns::Columns;
@@ -135,6 +135,7 @@ pub(super) unsafe extern "C-unwind" fn amgettuple(
         query,
         rows,
         wanted: Wanted { tids: None, keys: (!conditions.is_empty()).then_some(&*conditions) },
+        start: Place::FIRST,
         table: &mut *heap,
         has_one_order: orders == 1,
     });

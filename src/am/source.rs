@@ -1,15 +1,18 @@
 //! What a ranking sees of an index and its table.
 
+use std::ops::ControlFlow;
+
 use pgrx::check_for_interrupts;
 use vera_vec_core::codes::kernels::prefetch_for_later;
-use vera_vec_core::codes::{Query, Refined};
+use vera_vec_core::codes::{Interval, Query, Refined};
 use vera_vec_core::keys::KeyConditions;
 use vera_vec_core::page::{
     Directory, FinePage, Layout, Meta, Page, PageError, RowPlace, ScanPage, Summary, Tid,
 };
 use vera_vec_core::ranking::{Place, Ranked, Table};
-use vera_vec_core::search::{Hit, Rows};
+use vera_vec_core::search::{BoundedRow, Rows, Sink};
 use vera_vec_core::tid_set::{Finder, TidSet};
+use vera_vec_core::within::Limits;
 
 use crate::storage::{Index, PageVisitor, Reader};
 
@@ -73,6 +76,8 @@ pub(crate) struct Source<'a, F> {
     pub(crate) query: &'a mut Query,
     pub(crate) rows: &'a mut ScannedRows,
     pub(crate) wanted: Wanted<'a>,
+    /// Rows whose distance is certainly before this place are left out when they are refined.
+    pub(crate) start: Place,
     pub(crate) table: &'a mut F,
     /// Whether rows whose bound is their distance need not be fetched: there is one order, and no condition.
     pub(crate) has_one_order: bool,
@@ -84,7 +89,9 @@ struct CoarsePass<'a> {
     query: &'a mut Query,
     /// Room for the keys of a page.
     keys: &'a mut Vec<i32>,
-    sink: &'a mut dyn FnMut(u32, &[i32]),
+    sink: Sink<'a>,
+    /// What the sink has said last.
+    flow: ControlFlow<()>,
     /// The pages to come.
     pages: std::slice::Iter<'a, WantedPage>,
     /// Which slots of all these pages are wanted, from one page's first on; all, if there are none.
@@ -153,7 +160,7 @@ impl PageVisitor for CoarsePass<'_> {
             }
         }
         view.check_kind()?;
-        (self.sink)(self.layout.ordinal(*number, 0), self.keys);
+        self.flow = (self.sink)(self.layout.ordinal(*number, 0), self.keys);
         Ok(())
     }
 }
@@ -223,7 +230,8 @@ struct Refinement<'a> {
     layout: &'a Layout,
     query: &'a mut Query,
     places: std::iter::Zip<std::slice::Iter<'a, RowPlace>, std::slice::Iter<'a, u32>>,
-    hits: &'a mut Vec<Hit>,
+    start: Place,
+    rows: &'a mut Vec<BoundedRow>,
     /// What the scan page said of the row whose fine page comes next.
     codes: &'a mut Vec<u8>,
     waiting: Option<Waiting>,
@@ -233,8 +241,8 @@ struct Waiting {
     fine_slot: usize,
     ordinal: u32,
     constants: [f32; 5],
-    /// The key, if the row's state says it.
-    key: Option<i32>,
+    /// Its bounds, if the row's state says them.
+    bounds: Option<Interval>,
 }
 
 impl Refinement<'_> {
@@ -249,7 +257,7 @@ impl Refinement<'_> {
             fine_slot: place.fine_slot,
             ordinal,
             constants: view.row_constants(place.slot),
-            key: self.query.key_of_state(view.state(place.slot)),
+            bounds: self.query.interval_of_state(view.state(place.slot)),
         });
         Ok(())
     }
@@ -259,12 +267,14 @@ impl Refinement<'_> {
         let Some((fine, fine_constants)) = view.row(row.fine_slot) else {
             return Err(PageError::Impossible("number of rows"));
         };
-        let key = row.key.unwrap_or_else(|| {
+        let bounds = row.bounds.unwrap_or_else(|| {
             let Waiting { constants, .. } = *row;
-            self.query.fine_key(&Refined { constants, fine_constants, coarse: self.codes, fine })
+            self.query.fine_interval(&Refined { constants, fine_constants, coarse: self.codes, fine })
         });
-        if key != Query::FREE {
-            self.hits.push(Hit { key, ordinal: row.ordinal });
+        let place = |key| Place::of(self.query.distance(key));
+        let is_before = self.start > Place::FIRST && place(bounds.most) < self.start;
+        if bounds.least != Query::FREE && !is_before {
+            self.rows.push(BoundedRow { bounds, ordinal: row.ordinal });
         }
         Ok(())
     }
@@ -280,13 +290,16 @@ impl PageVisitor for Refinement<'_> {
 }
 
 impl<F: Fetch> Source<'_, F> {
-    /// Bounds all rows.
-    fn bound_all(&mut self, sink: &mut dyn FnMut(u32, &[i32])) {
+    /// Bounds all rows, from some page on.
+    fn bound_all(&mut self, from: u32, sink: Sink<'_>) {
         let rows = &mut *self.rows;
         let mut reader = Reader::new(self.index, rows.end_block());
         let (mut blocks, mut pages) = (Vec::new(), Vec::new());
         for number in 0..rows.segments {
             let segment = rows.layout.segment(number);
+            if segment.first_page + segment.scan_pages <= from {
+                continue;
+            }
             blocks.extend(segment.scan_blocks());
             pages.extend((segment.first_page..).take(segment.scan_pages as usize).map(WantedPage::whole));
             if blocks.len() >= RUN || number + 1 == rows.segments {
@@ -296,10 +309,14 @@ impl<F: Fetch> Source<'_, F> {
                     query: &mut *self.query,
                     keys: &mut rows.keys,
                     sink,
+                    flow: ControlFlow::Continue(()),
                     pages: pages.iter(),
                     selection: &[],
                 };
                 reader.visit(&blocks, &mut pass);
+                if pass.flow.is_break() {
+                    break;
+                }
                 blocks.clear();
                 pages.clear();
             }
@@ -307,13 +324,14 @@ impl<F: Fetch> Source<'_, F> {
         rows.pages_read += reader.pages_read();
     }
 
-    /// Bounds the rows that are wanted: those of pages that have any, by what their directory pages say.
-    fn bound_wanted(&mut self, sink: &mut dyn FnMut(u32, &[i32])) {
+    /// Bounds the rows that are wanted, from some page on: those of pages that have any, by what their directory pages say.
+    fn bound_wanted(&mut self, from: u32, sink: Sink<'_>) {
         let rows = &mut *self.rows;
         let layout = rows.layout;
         let mut reader = Reader::new(self.index, rows.end_block());
         let segments = self.wanted.keys.and_then(|keys| select_segments(&mut reader, rows, keys));
-        let directories = wanted_directories(&layout, rows.segments, segments.as_deref());
+        let mut directories = wanted_directories(&layout, rows.segments, segments.as_deref());
+        directories.retain(|directory| (directory + 1) * layout.directory_span > from);
         let end_page = layout.scan_pages(rows.segments);
         let mut selector = Selector {
             layout: &layout,
@@ -347,17 +365,21 @@ impl<F: Fetch> Source<'_, F> {
                 query: &mut *self.query,
                 keys: &mut rows.keys,
                 sink,
+                flow: ControlFlow::Continue(()),
                 pages: pages.iter(),
                 selection,
             };
             reader.visit(&blocks, &mut pass);
+            if pass.flow.is_break() {
+                break;
+            }
         }
         rows.pages_read += reader.pages_read();
     }
 }
 
-/// The share of an index's rows whose bound is before some place, by those of some pages.
-pub(crate) fn share_before(index: Index, meta: &Meta, query: &mut Query, end: Place) -> f64 {
+/// The share of an index's rows whose lower bound is within limits, by those of some pages.
+pub(crate) fn share_within(index: Index, meta: &Meta, query: &mut Query, limits: Limits) -> f64 {
     const PAGES: u32 = 32;
 
     let layout = &meta.layout;
@@ -370,13 +392,18 @@ pub(crate) fn share_before(index: Index, meta: &Meta, query: &mut Query, end: Pl
         layout,
         query: &mut *query,
         keys: &mut room,
-        sink: &mut |_, run| keys.extend_from_slice(run),
+        sink: &mut |_, run| {
+            keys.extend_from_slice(run);
+            ControlFlow::Continue(())
+        },
+        flow: ControlFlow::Continue(()),
         pages: pages.iter(),
         selection: &[],
     };
     Reader::new(index, layout.segment(meta.segments).first_block).visit(&blocks, &mut pass);
     keys.retain(|&key| key != Query::FREE);
-    let within = keys.iter().filter(|&&key| Place::of(query.distance(key)) < end).count();
+    let place = |key| Place::of(query.distance(key));
+    let within = keys.iter().filter(|&&key| limits.include(place(key), place(key))).count();
     #[allow(clippy::cast_precision_loss)] // some thousands
     {
         // Not none, if there is none among these.
@@ -421,15 +448,16 @@ impl<F: Fetch> Rows for Source<'_, F> {
         self.rows.slots()
     }
 
-    fn coarse_keys(&mut self, sink: &mut dyn FnMut(u32, &[i32])) {
+    fn coarse_keys(&mut self, from: u32, sink: Sink<'_>) {
+        let (page, _) = self.rows.layout.slot_at(from);
         if self.wanted.tids.is_none() && self.wanted.keys.is_none() {
-            self.bound_all(sink);
+            self.bound_all(page, sink);
         } else {
-            self.bound_wanted(sink);
+            self.bound_wanted(page, sink);
         }
     }
 
-    fn refine(&mut self, ordinals: &[u32], hits: &mut Vec<Hit>) {
+    fn refine(&mut self, ordinals: &[u32], refined: &mut Vec<BoundedRow>) {
         check_for_interrupts!();
         let rows = &mut *self.rows;
         let layout = rows.layout;
@@ -449,7 +477,8 @@ impl<F: Fetch> Rows for Source<'_, F> {
             layout: &layout,
             query: &mut *self.query,
             places: rows.places.iter().zip(ordinals),
-            hits,
+            start: self.start,
+            rows: refined,
             codes: &mut rows.codes,
             waiting: None,
         };

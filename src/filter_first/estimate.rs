@@ -1,24 +1,25 @@
-//! What share of a table is within a radius, for the planner: by the bounds of some rows.
+//! What share of a table is within limits of a distance, for the planner: by the bounds of some rows.
 
 use pgrx::pg_sys;
 use vera_vec_core::codes::{Encoder, Query};
-use vera_vec_core::ranking::Place;
+use vera_vec_core::within::Limits;
 
-use crate::am::source::share_before;
+use super::limits::Limit;
+use crate::am::source;
 use crate::am::{metric_of, value};
 use crate::postgres::list_elements;
 use crate::storage::Index;
 
-/// The share of an index's rows whose bound is within a radius: somewhat more than there are, because bounds are lower than
-/// distances. None if the query or the radius is not known yet; or if there are rows that the user may not see, because costs,
+/// The share of an index's rows whose lower bound is within limits: of a radius somewhat more than there are, because bounds are
+/// lower than distances. None if the query or a limit is not known yet; or if there are rows that the user may not see, because costs,
 /// which everybody can ask for, would tell of them.
 ///
 /// # Safety
-/// The planner's, a path with an order by a distance, and what that distance is to be below.
+/// The planner's, a path with an order by a distance, and what limits that distance.
 pub(super) unsafe fn share_within(
     root: *mut pg_sys::PlannerInfo,
     path: *const pg_sys::IndexPath,
-    limit: *mut pg_sys::Node,
+    limits: &[Limit],
 ) -> Option<f64> {
     // SAFETY: the caller's; an operator that orders has two arguments, the second of the vector's type. The planner has locked
     // the table's indexes.
@@ -28,7 +29,11 @@ pub(super) unsafe fn share_within(
         }
         let distance = &*list_elements::<pg_sys::OpExpr>((*path).indexorderbys).next()?;
         let vector = constant(root, list_elements::<pg_sys::Node>(distance.args).nth(1)?)?;
-        let limit = f64::from_bits(constant(root, limit)?.value() as u64);
+        let mut wanted = Limits::NONE;
+        for limit in limits {
+            let value = constant(root, limit.value)?;
+            limit.side.narrow(&mut wanted, Some(f64::from_bits(value.value() as u64)));
+        }
         let column = usize::try_from(*list_column((*path).indexorderbycols)?).ok()?;
         let info = (*path).indexinfo;
         let relation = pg_sys::index_open((*info).indexoid, pg_sys::NoLock.cast_signed());
@@ -41,7 +46,7 @@ pub(super) unsafe fn share_within(
             let meta = index.meta();
             let encoder = Encoder::new(meta.layout.kind, index.center(&meta));
             let mut query = Query::new(metric, &encoder, value::vector(vector, false).as_deref());
-            share_before(index, &meta, &mut query, Place::of(Some(limit)).successor())
+            source::share_within(index, &meta, &mut query, wanted)
         });
         pg_sys::index_close(relation, pg_sys::NoLock.cast_signed());
         share

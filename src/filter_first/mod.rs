@@ -5,13 +5,18 @@
 //! codes, and fetches only those that are among the first. What it gives has passed all of the query's conditions, and is
 //! in the order of the operators' own distances; so it differs from the other plans in time only.
 //!
-//! [`path`] offers it to the planner, [`node`] is what the executor runs, [`bitmap`] reads PostgreSQL's bitmap. ARCHITECTURE.md,
+//! [`path`] offers it to the planner, by [`limits`] of the distance and conditions on [`keys`]; [`node`] is what the executor runs,
+//! [`bitmap`] reads PostgreSQL's bitmap. ARCHITECTURE.md,
 //! "Filter first", has the whole picture.
 
 mod bitmap;
 mod estimate;
+mod explain;
+mod keys;
+mod limits;
 mod node;
 mod path;
+mod private;
 
 /// The node's name in EXPLAIN.
 const NAME: &std::ffi::CStr = c"VeraFilterFirst";

@@ -1,17 +1,22 @@
 //! The executor's node.
 
-use std::ffi::CString;
+use std::ffi::c_void;
 use std::ptr::null_mut;
 
 use pgrx::{PgMemoryContexts, PgSqlErrorCode, check_for_interrupts, pg_guard, pg_sys};
 use vera_vec_core::Metric;
 use vera_vec_core::codes::{Encoder, Query};
+use vera_vec_core::keys::KeyConditions;
 use vera_vec_core::page::Tid;
-use vera_vec_core::ranking::{Place, Ranked, Ranking};
+use vera_vec_core::ranking::{Place, Ranked, Ranking, Table as _};
 use vera_vec_core::search::SearchStats;
 use vera_vec_core::tid_set::TidSet;
+use vera_vec_core::within::{Limits, Within};
 
-use super::{NAME, bitmap};
+use super::explain::explain;
+use super::limits::Side;
+use super::private::Private;
+use super::{NAME, bitmap, keys};
 use crate::am::columns::Columns;
 use crate::am::source::{Fetch, ScannedRows, Source, Wanted};
 use crate::am::{cost, metric_of, value};
@@ -21,6 +26,27 @@ use crate::storage::Index;
 unsafe extern "C-unwind" {
     /// src/backend/storage/lmgr/predicate.c, which pgrx does not bind. Only within a guard.
     fn PredicateLockRelation(relation: pg_sys::Relation, snapshot: pg_sys::Snapshot);
+    /// The same.
+    fn PredicateLockPage(relation: pg_sys::Relation, block: pg_sys::BlockNumber, snapshot: pg_sys::Snapshot);
+    /// src/backend/executor/nodeIndexscan.c, which pgrx does not bind. Only within a guard.
+    fn ExecIndexBuildScanKeys(
+        state: *mut pg_sys::PlanState,
+        index: pg_sys::Relation,
+        conditions: *mut pg_sys::List,
+        is_order_by: bool,
+        keys: *mut *mut pg_sys::ScanKeyData,
+        key_count: *mut i32,
+        runtime_keys: *mut *mut pg_sys::IndexRuntimeKeyInfo,
+        runtime_key_count: *mut i32,
+        array_keys: *mut *mut c_void,
+        array_key_count: *mut i32,
+    );
+    /// The same.
+    fn ExecIndexEvalRuntimeKeys(
+        context: *mut pg_sys::ExprContext,
+        runtime_keys: *mut pg_sys::IndexRuntimeKeyInfo,
+        count: i32,
+    );
 }
 
 /// Methods that PostgreSQL calls; constants.
@@ -57,104 +83,166 @@ pub(super) fn scan_methods() -> *const pg_sys::CustomScanMethods {
     &raw const SCAN_METHODS.0
 }
 
-/// What a plan says that is ours.
-pub(super) struct Private {
-    pub(super) index: pg_sys::Oid,
-    /// A list of the orders' distances.
-    pub(super) order_bys: *mut pg_sys::List,
-    /// What the first distance is to be below, and whether it may be just that.
-    pub(super) radius: Option<(*mut pg_sys::Node, bool)>,
-}
-
-impl Private {
-    /// Puts it into a plan, copied: expressions where PostgreSQL finds them, and the rest as a list of OIDs.
-    ///
-    /// # Safety
-    /// Nodes of the planner's.
-    pub(super) unsafe fn write(&self, scan: &mut pg_sys::CustomScan) {
-        // SAFETY: the caller's.
-        unsafe {
-            let expressions: *mut pg_sys::List = pg_sys::copyObjectImpl(self.order_bys.cast()).cast();
-            let kind = match self.radius {
-                None => 0,
-                Some((_, is_included)) => 1 + u32::from(is_included),
-            };
-            scan.custom_exprs = match self.radius {
-                None => expressions,
-                Some((limit, _)) => {
-                    pg_sys::lappend(expressions, pg_sys::copyObjectImpl(limit.cast_const().cast()))
-                }
-            };
-            let numbers = pg_sys::lappend_oid(null_mut(), self.index);
-            scan.custom_private = pg_sys::lappend_oid(numbers, pg_sys::Oid::from(kind));
-        }
-    }
-
-    /// Reads it.
-    ///
-    /// # Safety
-    /// A plan that `write` has made, through whatever PostgreSQL does with plans.
-    unsafe fn read(scan: &pg_sys::CustomScan) -> PrivateView {
-        // SAFETY: the caller's.
-        unsafe {
-            let number = |index: usize| (*(*scan.custom_private).elements.add(index)).oid_value;
-            let count = usize::try_from((*scan.custom_exprs).length).unwrap_or(0);
-            let mut expressions: Vec<*mut pg_sys::Expr> = (0..count)
-                .map(|index| (*(*scan.custom_exprs).elements.add(index)).ptr_value.cast())
-                .collect();
-            let kind = number(1).to_u32();
-            let radius = if kind == 0 { None } else { expressions.pop().map(|limit| (limit, kind == 2)) };
-            PrivateView { index: number(0), order_bys: expressions, radius }
-        }
-    }
-}
-
-/// The same, read.
-struct PrivateView {
-    index: pg_sys::Oid,
-    order_bys: Vec<*mut pg_sys::Expr>,
-    radius: Option<(*mut pg_sys::Expr, bool)>,
-}
-
 /// The node's state as PostgreSQL sees it, and what is behind it.
 #[repr(C)]
-struct State {
+pub(super) struct State {
     custom: pg_sys::CustomScanState,
     /// Null while there is only an EXPLAIN.
-    scan: *mut FilterFirst,
+    pub(super) scan: *mut FilterFirst,
 }
 
 /// What a scan keeps between calls.
-struct FilterFirst {
+pub(super) struct FilterFirst {
     index: pg_sys::Relation,
     metric: Metric,
+    is_ordered: bool,
+    /// Whether a row that is certain to be within the limits, and visible, need not be fetched.
+    asks_limits_only: bool,
     /// The query's side of the first order.
     argument: *mut pg_sys::ExprState,
-    /// What its distance is to be below, if anything; and whether it may be just that.
-    radius: Option<(*mut pg_sys::ExprState, bool)>,
+    limits: Vec<(*mut pg_sys::ExprState, Side)>,
+    keys: ScanKeys,
     table: Table,
+    visibility: Visibility,
     encoder: Option<Encoder>,
     /// None until the first row is asked for.
     running: Option<Running>,
-    found: u64,
-    found_blocks: u64,
-    bounded: SearchStats,
+    pub(super) counts: Counts,
+}
+
+/// What a scan has done, for EXPLAIN.
+#[derive(Default)]
+pub(super) struct Counts {
+    pub(super) found: u64,
+    pub(super) found_blocks: u64,
+    pub(super) fetched: u64,
+    pub(super) decided: u64,
+    pub(super) bounded: SearchStats,
+}
+
+/// Conditions on keys, as the executor prepares them for an index scan.
+struct ScanKeys {
+    keys: *mut pg_sys::ScanKeyData,
+    count: i32,
+    /// Those whose argument has to be computed when the scan starts.
+    runtime: *mut pg_sys::IndexRuntimeKeyInfo,
+    runtime_count: i32,
+}
+
+impl ScanKeys {
+    /// # Safety
+    /// The scan's state, an open index, and conditions that [`Private`] has.
+    unsafe fn new(
+        state: *mut pg_sys::PlanState,
+        index: pg_sys::Relation,
+        conditions: &[(*mut pg_sys::Node, u32)],
+    ) -> Self {
+        let (mut keys, mut count, mut runtime, mut runtime_count) = (null_mut(), 0, null_mut(), 0);
+        // SAFETY: the caller's; the access method takes arrays, so that there are no array keys.
+        unsafe {
+            let list = conditions.iter().fold(null_mut(), |list, &(condition, column)| {
+                let condition = keys::of_index_column(condition, (*index).rd_id, column);
+                pg_sys::lappend(list, condition.cast())
+            });
+            pg_sys::ffi::pg_guard_ffi_boundary(|| {
+                ExecIndexBuildScanKeys(
+                    state,
+                    index,
+                    list,
+                    false,
+                    &mut keys,
+                    &mut count,
+                    &mut runtime,
+                    &mut runtime_count,
+                    null_mut(),
+                    null_mut(),
+                );
+            });
+        }
+        Self { keys, count, runtime, runtime_count }
+    }
+
+    /// What they say of keys now.
+    ///
+    /// # Safety
+    /// As long as the scan is open; arguments are computed in the context's memory.
+    unsafe fn conditions(
+        &self,
+        index: pg_sys::Relation,
+        context: *mut pg_sys::ExprContext,
+    ) -> Option<KeyConditions> {
+        let count = usize::try_from(self.count).ok().filter(|&count| count > 0)?;
+        // SAFETY: the caller's; there are as many keys.
+        let conditions = unsafe {
+            pg_sys::ffi::pg_guard_ffi_boundary(|| {
+                ExecIndexEvalRuntimeKeys(context, self.runtime, self.runtime_count);
+            });
+            let caller = pg_sys::MemoryContextSwitchTo((*context).ecxt_per_tuple_memory);
+            let keys = std::slice::from_raw_parts(self.keys, count);
+            let conditions = Columns::of(index).conditions(keys);
+            pg_sys::MemoryContextSwitchTo(caller);
+            conditions
+        };
+        (!conditions.is_empty()).then_some(conditions)
+    }
+}
+
+/// Which of the table's pages are visible to all.
+struct Visibility {
+    table: pg_sys::Relation,
+    snapshot: pg_sys::Snapshot,
+    /// A page of the visibility map, or none.
+    buffer: pg_sys::Buffer,
+}
+
+impl Visibility {
+    /// Whether all rows of a page are visible, now and to the scan's snapshot.
+    fn is_all_visible(&mut self, block: u32) -> bool {
+        // SAFETY: an open table; the buffer is none, or one that the map has pinned.
+        let status = unsafe { pg_sys::visibilitymap_get_status(self.table, block, &mut self.buffer) };
+        u32::from(status) & pg_sys::VISIBILITYMAP_ALL_VISIBLE != 0
+    }
+
+    /// Tells SERIALIZABLE transactions of a page that was not read because it need not be.
+    fn read_unseen(&self, block: u32) {
+        let (table, snapshot) = (self.table, self.snapshot);
+        // SAFETY: an open table, and the executor's snapshot.
+        unsafe { pg_sys::ffi::pg_guard_ffi_boundary(|| PredicateLockPage(table, block, snapshot)) };
+    }
+
+    fn release(&mut self) {
+        if self.buffer != 0 {
+            // SAFETY: pinned by the map.
+            unsafe { pg_sys::ReleaseBuffer(self.buffer) };
+            self.buffer = 0;
+        }
+    }
 }
 
 /// A scan under way.
 enum Running {
     /// Rows that are so few that all have been fetched.
     Fetched(std::vec::IntoIter<Ranked>),
-    Ranked(Box<RankedRows>),
+    Bounded(Box<BoundedRows>),
 }
 
-/// Rows that are ranked by the bounds of their codes.
-struct RankedRows {
+/// Rows that are looked at by their codes.
+struct BoundedRows {
     /// None is all.
     wanted: Option<TidSet>,
+    keys: Option<KeyConditions>,
+    limits: Limits,
     query: Query,
     rows: ScannedRows,
-    ranking: Ranking,
+    order: Order,
+}
+
+#[allow(clippy::large_enum_variant)] // in a box with the rest
+enum Order {
+    /// By their distances.
+    Ranking(Ranking),
+    /// None.
+    Within(Within),
 }
 
 /// What fetching rows needs.
@@ -167,6 +255,28 @@ struct Table {
 }
 
 impl Table {
+    /// Brings a row into the scan's slot; false if the snapshot does not see it, or it does not meet the conditions.
+    fn find_wanted(&mut self, tid: Tid) -> bool {
+        if !self.find(tid) {
+            return false;
+        }
+        self.fetched += 1;
+        // SAFETY: made by `begin`; expressions are those of the plan, over the scan's slot. What they allocate goes with the
+        // row's context.
+        unsafe {
+            let context = (*self.state).ss.ps.ps_ExprContext;
+            (*context).ecxt_scantuple = (*self.state).ss.ss_ScanTupleSlot;
+            let is_wanted = self.conditions.is_null() || pg_sys::ExecQual(self.conditions, context);
+            if !is_wanted {
+                if let Some(counts) = (*self.state).ss.ps.instrument.as_mut() {
+                    counts.nfiltered1 += 1.0;
+                }
+                pg_sys::MemoryContextReset((*context).ecxt_per_tuple_memory);
+            }
+            is_wanted
+        }
+    }
+
     /// Brings a row into the scan's slot; false if the snapshot does not see it.
     fn find(&mut self, tid: Tid) -> bool {
         let mut pointer = value::item_pointer(tid);
@@ -192,31 +302,21 @@ impl Fetch for Table {
     /// conditions, which are asked first.
     fn fetch(&mut self, tid: Tid) -> Option<Ranked> {
         check_for_interrupts!();
-        if !self.find(tid) {
+        if !self.find_wanted(tid) {
             return None;
         }
-        self.fetched += 1;
-        // SAFETY: made by `begin`; expressions are those of the plan, over the scan's slot. Operators that order return
-        // float8, which amvalidate checks. What they allocate goes with the row's context, and nothing in it is kept.
+        // SAFETY: as above. Operators that order return float8, which amvalidate checks; nothing else is kept.
         unsafe {
             let context = (*self.state).ss.ps.ps_ExprContext;
-            (*context).ecxt_scantuple = (*self.state).ss.ss_ScanTupleSlot;
-            let row = if self.conditions.is_null() || pg_sys::ExecQual(self.conditions, context) {
-                let mut places = self.orders.iter().map(|&order| {
-                    let mut is_null = false;
-                    let distance = pg_sys::ExecEvalExprSwitchContext(order, context, &mut is_null);
-                    Place::of((!is_null).then(|| f64::from_bits(distance.value() as u64)))
-                });
-                let first = places.next().unwrap_or(Place::of(None));
-                Some(Ranked { first, rest: places.collect(), tid })
-            } else {
-                if let Some(counts) = (*self.state).ss.ps.instrument.as_mut() {
-                    counts.nfiltered1 += 1.0;
-                }
-                None
-            };
+            let mut places = self.orders.iter().map(|&order| {
+                let mut is_null = false;
+                let distance = pg_sys::ExecEvalExprSwitchContext(order, context, &mut is_null);
+                Place::of((!is_null).then(|| f64::from_bits(distance.value() as u64)))
+            });
+            let first = places.next().unwrap_or(Place::of(None));
+            let row = Ranked { first, rest: places.collect(), tid };
             pg_sys::MemoryContextReset((*context).ecxt_per_tuple_memory);
-            row
+            Some(row)
         }
     }
 }
@@ -259,8 +359,8 @@ unsafe extern "C-unwind" fn begin(
             return;
         }
         let private = Private::read(&*plan);
-        let first = private.order_bys[0].cast::<pg_sys::OpExpr>();
-        let argument = (*(*(*first).args).elements.add(1)).ptr_value.cast::<pg_sys::Expr>();
+        let first = private.orders[0].cast::<pg_sys::OpExpr>();
+        let argument = (*(*(*first).args).elements.add(1)).ptr_value.cast::<pg_sys::Node>();
         let lock = (*pg_sys::exec_rt_fetch((*plan).scan.scanrelid, estate)).rellockmode;
         let index = pg_sys::index_open(private.index, lock);
         let (mut strategy, mut left, mut right) = (0, pg_sys::InvalidOid, pg_sys::InvalidOid);
@@ -270,23 +370,26 @@ unsafe extern "C-unwind" fn begin(
             error::raise(PgSqlErrorCode::ERRCODE_INTERNAL_ERROR, format!("unknown strategy {strategy}"))
         };
         let ps = &raw mut (*node).ss.ps;
+        let prepare = |expression: *mut pg_sys::Node| pg_sys::ExecInitExpr(expression.cast(), ps);
         let own = FilterFirst {
             index,
             metric,
-            argument: pg_sys::ExecInitExpr(argument, ps),
-            radius: private.radius.map(|(limit, is_included)| (pg_sys::ExecInitExpr(limit, ps), is_included)),
+            is_ordered: private.is_ordered,
+            asks_limits_only: private.asks_limits_only,
+            argument: prepare(argument),
+            limits: private.limits.iter().map(|&(value, side)| (prepare(value), side)).collect(),
+            keys: ScanKeys::new(ps, index, &private.keys),
             table: Table {
                 state: node,
                 fetch: pg_sys::table_index_fetch_begin(table),
                 conditions,
-                orders: private.order_bys.iter().map(|&order| pg_sys::ExecInitExpr(order, ps)).collect(),
+                orders: private.orders.iter().map(|&order| prepare(order)).collect(),
                 fetched: 0,
             },
+            visibility: Visibility { table, snapshot: (*estate).es_snapshot, buffer: 0 },
             encoder: None,
             running: None,
-            found: 0,
-            found_blocks: 0,
-            bounded: SearchStats::default(),
+            counts: Counts::default(),
         };
         (*node.cast::<State>()).scan =
             PgMemoryContexts::For((*estate).es_query_cxt).leak_and_drop_on_delete(own);
@@ -310,25 +413,14 @@ unsafe extern "C-unwind" fn next(node: *mut pg_sys::ScanState) -> *mut pg_sys::T
             Some(running) => running,
             None => own.start(node),
         };
-        let row = match &mut running {
-            Running::Fetched(rows) => rows.next(),
-            Running::Ranked(found) => {
-                let RankedRows { wanted, query, rows, ranking } = &mut **found;
-                let row = ranking.next(&mut Source {
-                    index: Index::new(own.index),
-                    query,
-                    rows,
-                    wanted: Wanted { tids: wanted.as_ref(), keys: None },
-                    table: &mut own.table,
-                    has_one_order: false,
-                });
-                own.bounded = ranking.stats();
-                row
-            }
+        let has_row = match &mut running {
+            // It was there a moment ago, and the snapshot is the same.
+            Running::Fetched(rows) => rows.next().is_some_and(|row| own.table.find(row.tid)),
+            Running::Bounded(bounded) => own.next_bounded(bounded, slot),
         };
+        own.counts.fetched = own.table.fetched;
         own.running = Some(running);
-        // It was there a moment ago, and the snapshot is the same.
-        if !row.is_some_and(|row| own.table.find(row.tid)) {
+        if !has_row {
             pg_sys::ExecClearTuple(slot);
         }
         slot
@@ -348,6 +440,54 @@ unsafe extern "C-unwind" fn recheck(node: *mut pg_sys::ScanState, slot: *mut pg_
 }
 
 impl FilterFirst {
+    /// Brings the next row into the scan's slot, if there is one.
+    ///
+    /// # Safety
+    /// The slot is the scan's.
+    unsafe fn next_bounded(&mut self, bounded: &mut BoundedRows, slot: *mut pg_sys::TupleTableSlot) -> bool {
+        let BoundedRows { wanted, keys, limits, query, rows, order } = bounded;
+        let mut source = Source {
+            // SAFETY: opened by `begin`.
+            index: unsafe { Index::new(self.index) },
+            query,
+            rows,
+            wanted: Wanted { tids: wanted.as_ref(), keys: keys.as_ref() },
+            start: limits.start,
+            table: &mut self.table,
+            has_one_order: false,
+        };
+        match order {
+            Order::Ranking(ranking) => {
+                let row = ranking.next(&mut source);
+                self.counts.bounded = ranking.stats();
+                // As above.
+                row.is_some_and(|row| self.table.find(row.tid))
+            }
+            Order::Within(scan) => loop {
+                check_for_interrupts!();
+                let found = scan.next(&mut source);
+                self.counts.bounded = scan.stats();
+                let Some(found) = found else { return false };
+                let Some(tid) = source.tid(found.ordinal) else { continue };
+                // In this order: ARCHITECTURE.md, "Rows that are not fetched".
+                if self.asks_limits_only
+                    && found.is_certain
+                    && self.visibility.is_all_visible(tid.block)
+                    && source.tid(found.ordinal) == Some(tid)
+                {
+                    self.visibility.read_unseen(tid.block);
+                    self.counts.decided += 1;
+                    // SAFETY: the caller's; nobody asks for a column of it.
+                    unsafe { pg_sys::ExecStoreAllNullTuple(slot) };
+                    return true;
+                }
+                if source.table.find_wanted(tid) {
+                    return true;
+                }
+            },
+        }
+    }
+
     /// # Safety
     /// The node is the one that this belongs to.
     unsafe fn start(&mut self, node: *mut pg_sys::ScanState) -> Running {
@@ -369,8 +509,8 @@ impl FilterFirst {
         let meta = index.meta();
         let pages = meta.layout.scan_pages(meta.segments) as usize;
         if let Some(wanted) = &wanted {
-            self.found = wanted.rows() as u64;
-            self.found_blocks = wanted.whole_blocks() as u64;
+            self.counts.found = wanted.rows() as u64;
+            self.counts.found_blocks = wanted.whole_blocks() as u64;
             if wanted.whole_blocks() == 0 && wanted.rows() <= pages / cost::PAGES_OF_A_ROW {
                 let mut rows: Vec<Ranked> =
                     wanted.iter_rows().filter_map(|tid| self.table.fetch(tid)).collect();
@@ -380,30 +520,32 @@ impl FilterFirst {
         }
         let encoder =
             &*self.encoder.get_or_insert_with(|| Encoder::new(meta.layout.kind, index.center(&meta)));
-        // SAFETY: the argument is of the operator's type, and what the distance is compared with a float8; the vector is used
+        // SAFETY: the argument is of the operator's type, and what the distance is compared with a float8; what is computed is used
         // before the context is reset.
-        let (query, end) = unsafe {
+        let (query, limits, keys) = unsafe {
             let context = (*node).ps.ps_ExprContext;
             let mut is_null = false;
             let argument = pg_sys::ExecEvalExprSwitchContext(self.argument, context, &mut is_null);
             let query = Query::new(self.metric, encoder, value::vector(argument, is_null).as_deref());
-            let end = self.radius.map(|(limit, is_included)| {
-                let limit = pg_sys::ExecEvalExprSwitchContext(limit, context, &mut is_null);
-                match Place::of((!is_null).then(|| f64::from_bits(limit.value() as u64))) {
-                    // Nothing is comparable with NULL.
-                    _ if is_null => Place::of(Some(f64::NEG_INFINITY)),
-                    limit if is_included => limit.successor(),
-                    limit => limit,
-                }
-            });
+            let mut limits = Limits::NONE;
+            for &(value, side) in &self.limits {
+                let value = pg_sys::ExecEvalExprSwitchContext(value, context, &mut is_null);
+                side.narrow(&mut limits, (!is_null).then(|| f64::from_bits(value.value() as u64)));
+            }
+            let keys = self.keys.conditions(self.index, context);
             pg_sys::MemoryContextReset((*context).ecxt_per_tuple_memory);
-            (query, end)
+            (query, limits, keys)
         };
-        // SAFETY: a setting of PostgreSQL's.
-        let memory = usize::try_from(unsafe { pg_sys::work_mem }).unwrap_or(0) * 1024;
         let rows = ScannedRows::new(&meta);
-        let ranking = Ranking::new(rows.slots(), memory).before(end);
-        Running::Ranked(Box::new(RankedRows { wanted, query, rows, ranking }))
+        let order = if self.is_ordered {
+            // SAFETY: a setting of PostgreSQL's.
+            let memory = usize::try_from(unsafe { pg_sys::work_mem }).unwrap_or(0) * 1024;
+            let end = (!self.limits.is_empty()).then_some(limits.end);
+            Order::Ranking(Ranking::new(rows.slots(), memory).before(end))
+        } else {
+            Order::Within(Within::new(limits))
+        };
+        Running::Bounded(Box::new(BoundedRows { wanted, keys, limits, query, rows, order }))
     }
 }
 
@@ -414,6 +556,7 @@ unsafe extern "C-unwind" fn rescan(node: *mut pg_sys::CustomScanState) {
     unsafe {
         if let Some(own) = (*node.cast::<State>()).scan.as_mut() {
             own.running = None;
+            own.visibility.release();
         }
         pg_sys::ExecScanReScan(&mut (*node).ss);
         let child = (*node).ss.ps.lefttree;
@@ -432,61 +575,10 @@ unsafe extern "C-unwind" fn end(node: *mut pg_sys::CustomScanState) {
         pg_sys::ExecEndNode((*node).ss.ps.lefttree);
         if let Some(own) = (*node.cast::<State>()).scan.as_mut() {
             own.running = None;
+            own.visibility.release();
             pg_sys::ExecClearTuple((*node).ss.ss_ScanTupleSlot);
             pg_sys::table_index_fetch_end(own.table.fetch);
             pg_sys::index_close(own.index, pg_sys::NoLock.cast_signed());
-        }
-    }
-}
-
-/// Says which index is used, for which order, and with ANALYZE how many rows were found by the bitmap, bounded by their codes,
-/// and so on.
-#[pg_guard]
-unsafe extern "C-unwind" fn explain(
-    node: *mut pg_sys::CustomScanState,
-    ancestors: *mut pg_sys::List,
-    es: *mut pg_sys::ExplainState,
-) {
-    // SAFETY: PostgreSQL gives a state that `begin` has prepared, with its plan; strings live as long as they are used.
-    unsafe {
-        let plan = (*node).ss.ps.plan.cast::<pg_sys::CustomScan>();
-        let private = Private::read(&*plan);
-        let index = pg_sys::get_rel_name(private.index);
-        if !index.is_null() {
-            pg_sys::ExplainPropertyText(c"Index".as_ptr(), index, es);
-        }
-        let context = pg_sys::set_deparse_context_plan((*es).deparse_cxt, plan.cast(), ancestors);
-        let has_prefix = (*es).verbose || (*(*es).rtable).length > 1;
-        let text: Vec<String> = private
-            .order_bys
-            .iter()
-            .map(|order_by| {
-                let text = pg_sys::deparse_expression(order_by.cast(), context, has_prefix, false);
-                std::ffi::CStr::from_ptr(text).to_string_lossy().into_owned()
-            })
-            .collect();
-        if let Ok(text) = CString::new(text.join(", ")) {
-            pg_sys::ExplainPropertyText(c"Order By".as_ptr(), text.as_ptr(), es);
-        }
-        if let Some(own) = (*node.cast::<State>()).scan.as_ref()
-            && (*es).analyze
-        {
-            let is_text = (*es).format == pg_sys::ExplainFormat::EXPLAIN_FORMAT_TEXT;
-            let has_bitmap = !(*node).ss.ps.lefttree.is_null();
-            let counts = [
-                (c"Rows from Bitmap", own.found, has_bitmap),
-                (
-                    c"Lossy Heap Blocks from Bitmap",
-                    own.found_blocks,
-                    own.found_blocks > 0 || !is_text && has_bitmap,
-                ),
-                (c"Rows Refined", own.bounded.refined, true),
-                (c"Rows Fetched", own.table.fetched, true),
-            ];
-            for (label, count, _) in counts.into_iter().filter(|&(.., is_shown)| is_shown) {
-                let count = i64::try_from(count).unwrap_or(i64::MAX);
-                pg_sys::ExplainPropertyInteger(label.as_ptr(), std::ptr::null(), count, es);
-            }
         }
     }
 }

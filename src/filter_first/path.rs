@@ -4,7 +4,9 @@ use std::ptr::{addr_of_mut, null_mut};
 
 use pgrx::{pg_guard, pg_sys};
 
-use super::{NAME, estimate, node};
+use super::limits::{Limit, limited_distance, limits_of};
+use super::private::Private;
+use super::{NAME, estimate, keys, node};
 use crate::am::cost;
 use crate::postgres::list_elements;
 use crate::settings::ENABLE_FILTER_FIRST;
@@ -42,99 +44,105 @@ unsafe extern "C-unwind" fn set_rel_pathlist(
         if let Some(previous) = PREVIOUS_HOOK {
             previous(root, rel, rti, rte);
         }
-        if ENABLE_FILTER_FIRST.get() && !(*rel).baserestrictinfo.is_null() {
+        if !(*rel).baserestrictinfo.is_null() {
             offer(root, rel, &*rte);
         }
     }
 }
 
-/// Adds a path for each order that an index of ours gives, if other indexes serve the conditions, or one of them is a limit of
-/// the distance; and for each index of ours whose distance has a limit, if no order is wanted.
+/// Adds a path for each order that an index of ours gives, if other indexes serve the conditions, or one of them limits the
+/// distance; and for each index of ours whose distance is limited, if no order is wanted.
 ///
 /// # Safety
 /// The planner's, while it makes the paths of a base relation.
 unsafe fn offer(root: *mut pg_sys::PlannerInfo, rel: *mut pg_sys::RelOptInfo, rte: &pg_sys::RangeTblEntry) {
     // SAFETY: the caller's.
     unsafe {
-        let mut ordered = ordered_paths(rel);
         // Not of a sample of the table, and not of a table that has been proved to give no row.
-        if ordered.is_empty() && rte.tablesample.is_null() && (*rel).rows > 0.0 {
-            ordered = paths_within_radius(rel);
+        let may_be_within = rte.tablesample.is_null() && (*rel).rows > 0.0 && ENABLE_FILTER_FIRST.get();
+        let mut ordered = ordered_paths(rel);
+        let is_ordered = !ordered.is_empty();
+        if !is_ordered && may_be_within {
+            ordered = paths_within_limits(rel);
         }
         // The node may ask a condition twice of a row.
         if ordered.is_empty() || pg_sys::contain_volatile_functions((*rel).baserestrictinfo.cast()) {
             return;
         }
+        let ordered: Vec<_> =
+            ordered.into_iter().map(|index| with_all_keys(root, rel, index, is_ordered)).collect();
+        if !ENABLE_FILTER_FIRST.get() {
+            return;
+        }
         let bitmap = if pg_sys::enable_bitmapscan { bitmap_path(root, rel) } else { None };
         for index in ordered {
-            let radius = radius(rel, index);
-            let within = radius.map_or(1.0, |radius| share_within(root, index, radius));
+            let limits = order_limits(rel, index);
+            let within = share_within(root, index, &limits);
             if bitmap.is_some() {
-                pg_sys::add_path(rel, path(root, rel, index, bitmap, radius.map(|_| within)).cast());
+                pg_sys::add_path(rel, path(root, rel, index, bitmap, &limits, within).cast());
             }
-            if radius.is_some() && pg_sys::enable_indexscan {
-                pg_sys::add_path(rel, path(root, rel, index, None, Some(within)).cast());
+            if !limits.is_empty() && pg_sys::enable_indexscan {
+                pg_sys::add_path(rel, path(root, rel, index, None, &limits, within).cast());
             }
         }
     }
 }
 
-/// A condition that the distance by which rows are ordered is below something, or not above it.
-#[derive(Clone, Copy)]
-struct Radius {
-    condition: *mut pg_sys::Node,
-    /// What it is compared with.
-    limit: *mut pg_sys::Node,
-    /// Whether rows at just that distance meet it.
-    is_included: bool,
-}
-
-/// Comparisons of float8 numbers, by pg_operator's OIDs.
-mod float8 {
-    pub(super) const LESS: u32 = 672;
-    pub(super) const LESS_OR_EQUAL: u32 = 673;
-    pub(super) const GREATER: u32 = 674;
-    pub(super) const GREATER_OR_EQUAL: u32 = 675;
-}
-
-/// The distance that a condition limits, if it is such a condition.
+/// A copy of a path with all conditions that its index's keys can serve; a path by itself, if it is one of the planner's and has not
+/// had them all.
 ///
 /// # Safety
-/// A condition of the planner's.
-unsafe fn limited_distance(condition: *mut pg_sys::Node) -> Option<(*mut pg_sys::Node, Radius)> {
-    // SAFETY: the caller's; operators of two arguments have two.
+/// The planner's relation, and a path by an index of ours with an order.
+unsafe fn with_all_keys(
+    root: *mut pg_sys::PlannerInfo,
+    rel: *mut pg_sys::RelOptInfo,
+    index: *mut pg_sys::IndexPath,
+    is_ordered: bool,
+) -> *mut pg_sys::IndexPath {
+    // SAFETY: the caller's. A copy is in memory that lives as long as the planning; the planner frees paths that another one is
+    // better than, but no index paths.
     unsafe {
-        if (*condition).type_ != pg_sys::NodeTag::T_OpExpr {
-            return None;
+        let clauses = keys::index_clauses(rel, index, vector_column(index));
+        let length = |list: *const pg_sys::List| list.as_ref().map_or(0, |list| list.length);
+        if length(clauses) > length((*index).indexclauses) && is_ordered {
+            let with_keys = pg_sys::create_index_path(
+                root,
+                (*index).indexinfo,
+                clauses,
+                (*index).indexorderbys,
+                (*index).indexorderbycols,
+                (*index).path.pathkeys,
+                pg_sys::ScanDirection::ForwardScanDirection,
+                false,
+                null_mut(),
+                1.0,
+                false,
+            );
+            pg_sys::add_path(rel, with_keys.cast());
         }
-        let comparison = &*condition.cast::<pg_sys::OpExpr>();
-        let (is_included, is_turned) = match comparison.opno.to_u32() {
-            float8::LESS => (false, false),
-            float8::LESS_OR_EQUAL => (true, false),
-            float8::GREATER => (false, true),
-            float8::GREATER_OR_EQUAL => (true, true),
-            _ => return None,
-        };
-        let mut sides = list_elements::<pg_sys::Node>(comparison.args);
-        let (left, right) = (sides.next()?, sides.next()?);
-        let (distance, limit) = if is_turned { (right, left) } else { (left, right) };
-        (!pg_sys::contain_var_clause(limit)).then_some((distance, Radius { condition, limit, is_included }))
+        let copy = pg_sys::palloc(size_of::<pg_sys::IndexPath>()).cast::<pg_sys::IndexPath>();
+        copy.write(*index);
+        (*copy).indexclauses = clauses;
+        copy
     }
 }
 
-/// The first condition that limits the distance of a path's order.
+/// The column of a path's order.
 ///
 /// # Safety
-/// The planner's relation, and one of its ordered paths.
-unsafe fn radius(rel: *const pg_sys::RelOptInfo, index: *const pg_sys::IndexPath) -> Option<Radius> {
-    // SAFETY: the caller's.
-    unsafe {
-        let order = list_elements::<pg_sys::Node>((*index).indexorderbys).next()?;
-        list_elements::<pg_sys::RestrictInfo>((*rel).baserestrictinfo).find_map(|info| {
-            let (distance, radius) = limited_distance((*info).clause.cast())?;
-            pg_sys::equal(distance.cast(), order.cast()).then_some(radius)
-        })
-    }
+/// A path with an order.
+unsafe fn vector_column(path: *const pg_sys::IndexPath) -> i32 {
+    // SAFETY: the caller's; there is a column for each order.
+    unsafe { (*(*(*path).indexorderbycols).elements).int_value }
+}
+
+/// The conditions that limit the distance of a path's order.
+///
+/// # Safety
+/// The planner's relation, and a path with an order.
+unsafe fn order_limits(rel: *const pg_sys::RelOptInfo, index: *const pg_sys::IndexPath) -> Vec<Limit> {
+    // SAFETY: the caller's; there is an order.
+    unsafe { limits_of(rel, (*(*(*index).indexorderbys).elements).ptr_value.cast()) }
 }
 
 /// A path in the order of a limited distance for each index of ours that can give it: not for the planner to choose, but as if
@@ -142,7 +150,7 @@ unsafe fn radius(rel: *const pg_sys::RelOptInfo, index: *const pg_sys::IndexPath
 ///
 /// # Safety
 /// The planner's relation.
-unsafe fn paths_within_radius(rel: *mut pg_sys::RelOptInfo) -> Vec<*mut pg_sys::IndexPath> {
+unsafe fn paths_within_limits(rel: *mut pg_sys::RelOptInfo) -> Vec<*mut pg_sys::IndexPath> {
     // SAFETY: the caller's, whose indexes have been described.
     unsafe {
         let can_order = |&index: &*mut pg_sys::IndexOptInfo| {
@@ -294,25 +302,65 @@ unsafe fn bitmap_path(
     }
 }
 
-/// The share of rows within a radius.
+/// The share of rows within limits.
 ///
 /// # Safety
 /// The planner's, of one of its paths.
 unsafe fn share_within(
     root: *mut pg_sys::PlannerInfo,
     index: *const pg_sys::IndexPath,
-    radius: Radius,
+    limits: &[Limit],
 ) -> f64 {
+    if limits.is_empty() {
+        return 1.0;
+    }
     // SAFETY: the caller's.
     unsafe {
-        estimate::share_within(root, index, radius.limit).unwrap_or_else(|| {
+        estimate::share_within(root, index, limits).unwrap_or_else(|| {
             let join = pg_sys::JoinType::JOIN_INNER;
-            pg_sys::clause_selectivity(root, radius.condition, 0, join, null_mut())
+            let selectivity =
+                |limit: &Limit| pg_sys::clause_selectivity(root, limit.condition, 0, join, null_mut());
+            limits.iter().map(selectivity).product()
         })
     }
 }
 
-/// A path over the rows that a bitmap scan finds, or over all; if there is a radius, with the share that is within it.
+/// The share of rows that meet the conditions other than the limits of the distance.
+///
+/// # Safety
+/// The planner's relation.
+unsafe fn share_meeting_others(
+    root: *mut pg_sys::PlannerInfo,
+    rel: *const pg_sys::RelOptInfo,
+    limits: &[Limit],
+) -> f64 {
+    // SAFETY: the caller's.
+    unsafe {
+        let is_other = |&info: &*mut pg_sys::RestrictInfo| {
+            limits.iter().all(|limit| limit.condition != (*info).clause.cast())
+        };
+        let others = list_elements::<pg_sys::RestrictInfo>((*rel).baserestrictinfo)
+            .filter(is_other)
+            .fold(null_mut(), |list, info| pg_sys::lappend(list, info.cast()));
+        let join = pg_sys::JoinType::JOIN_INNER;
+        pg_sys::clauselist_selectivity(root, others, (*rel).relid.cast_signed(), join, null_mut())
+    }
+}
+
+/// Whether the limits of the distance are all that is asked of a relation: no other condition, and no column.
+///
+/// # Safety
+/// The planner's relation.
+unsafe fn asks_limits_only(rel: *const pg_sys::RelOptInfo, limits: &[Limit]) -> bool {
+    // SAFETY: the caller's.
+    unsafe {
+        (*(*rel).reltarget).exprs.is_null()
+            && list_elements::<pg_sys::RestrictInfo>((*rel).baserestrictinfo)
+                .all(|info| limits.iter().any(|limit| limit.condition == (*info).clause.cast()))
+    }
+}
+
+/// A path over the rows that a bitmap scan finds, or over all; with the share of rows that is within the limits.
 ///
 /// # Safety
 /// The planner's relation and its paths.
@@ -321,21 +369,24 @@ unsafe fn path(
     rel: *mut pg_sys::RelOptInfo,
     index: *mut pg_sys::IndexPath,
     bitmap: Option<*mut pg_sys::BitmapHeapPath>,
-    within: Option<f64>,
+    limits: &[Limit],
+    within: f64,
 ) -> *mut pg_sys::CustomPath {
     // SAFETY: the caller's.
     unsafe {
-        let (mut bitmap_cost, mut selectivity, mut in_bitmap) = (0.0, 1.0, 0.0);
+        let (mut bitmap_cost, mut in_bitmap_share, mut in_bitmap) = (0.0, 1.0, 0.0);
         if let Some(bitmap) = bitmap {
-            pg_sys::cost_bitmap_tree_node((*bitmap).bitmapqual, &mut bitmap_cost, &mut selectivity);
-            in_bitmap = selectivity * (*rel).tuples;
+            pg_sys::cost_bitmap_tree_node((*bitmap).bitmapqual, &mut bitmap_cost, &mut in_bitmap_share);
+            in_bitmap = in_bitmap_share * (*rel).tuples;
             bitmap_cost += cost::of_bitmap(in_bitmap);
         }
-        selectivity *= within.unwrap_or(1.0);
-        // PostgreSQL knows nothing of distances when it says how many rows there will be.
-        let least = if within.is_some() { 1.0 } else { (*rel).rows };
-        let found = (selectivity * (*rel).tuples).max(least).max(1.0);
+        // The bitmap's conditions may be among those of the keys.
+        let meeting_keys = cost::share_meeting_keys(root, index);
+        let asked = (in_bitmap_share * meeting_keys)
+            .max(share_meeting_others(root, rel, limits).min(in_bitmap_share));
+        let found = (asked * within * (*rel).tuples).max(1.0);
         let (mut start, mut each) = cost::of_some_rows(root, index, found);
+        let is_ordered = !(*index).path.pathkeys.is_null();
         if let Some(bitmap) = bitmap
             && cost::fetches_all(index, in_bitmap)
         {
@@ -343,7 +394,13 @@ unsafe fn path(
             bitmap_cost = (*bitmap).path.total_cost;
             start = in_bitmap * each;
             each = 0.0;
+        } else if !is_ordered {
+            let fetched = if asks_limits_only(rel, limits) { 1.0 - (*rel).allvisfrac } else { 1.0 };
+            each = cost::of_row_within(root, index, found, fetched);
         }
+        let total = start + found * each;
+        // Without an order to give, the first row need not wait for the last to be bounded.
+        let start = if is_ordered { start } else { 0.0 };
 
         let path = pg_sys::palloc0(size_of::<pg_sys::CustomPath>()).cast::<pg_sys::CustomPath>();
         (*path).path.type_ = pg_sys::NodeTag::T_CustomPath;
@@ -352,7 +409,7 @@ unsafe fn path(
         (*path).path.pathtarget = (*rel).reltarget;
         (*path).path.rows = (*rel).rows;
         (*path).path.startup_cost = bitmap_cost + start;
-        (*path).path.total_cost = bitmap_cost + start + found * each;
+        (*path).path.total_cost = bitmap_cost + total;
         (*path).path.pathkeys = (*index).path.pathkeys;
         #[cfg(feature = "pg18")]
         {
@@ -382,11 +439,13 @@ unsafe extern "C-unwind" fn plan(
     unsafe {
         let index =
             list_elements::<pg_sys::IndexPath>((*best_path).custom_private).next().unwrap_or(null_mut());
-        let radius = radius(rel, index);
+        let limits = order_limits(rel, index);
         let scan = pg_sys::palloc0(size_of::<pg_sys::CustomScan>()).cast::<pg_sys::CustomScan>();
         let plan = addr_of_mut!((*scan).scan.plan);
         (*plan).type_ = pg_sys::NodeTag::T_CustomScan;
-        (*plan).targetlist = targets;
+        // PostgreSQL may ask for all columns where none is needed.
+        let asks_nothing = (*(*best_path).path.pathtarget).exprs.is_null();
+        (*plan).targetlist = if asks_nothing { null_mut() } else { targets };
         // All conditions, in PostgreSQL's order: rows are asked them whether the bitmap is exact or not.
         (*plan).qual = pg_sys::extract_actual_clauses(clauses, false);
         // Of the bitmap scan only what makes the bitmap.
@@ -399,10 +458,14 @@ unsafe extern "C-unwind" fn plan(
         }
         (*scan).scan.scanrelid = (*rel).relid;
         (*scan).flags = (*best_path).flags;
-        let private = node::Private {
+        let private = Private {
             index: (*(*index).indexinfo).indexoid,
-            order_bys: (*index).indexorderbys,
-            radius: radius.map(|radius| (radius.limit, radius.is_included)),
+            is_ordered: !(*index).path.pathkeys.is_null(),
+            asks_limits_only: asks_limits_only(rel, &limits)
+                && !pg_sys::contain_var_clause((*plan).targetlist.cast()),
+            orders: list_elements((*index).indexorderbys).collect(),
+            keys: keys::conditions((*index).indexclauses, vector_column(index)),
+            limits: limits.iter().map(|limit| (limit.value, limit.side)).collect(),
         };
         private.write(&mut *scan);
         (*scan).methods = node::scan_methods();

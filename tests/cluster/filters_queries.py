@@ -130,6 +130,12 @@ def _ordered(c, d, where):
         "count all": (f"SELECT count(*), sum(t.id)::bigint, min({d}), max({d}) FROM t WHERE {where}", "exact"),
         "within": (f"SELECT count(*), count(t.flag), sum(t.id)::bigint FROM t WHERE {d} {c.pick('<', '<=')} {c.distance()} AND {where}",
                    "exact"),
+        "count within": (f"SELECT count(*) FROM t WHERE {d} {c.pick('<', '<=')} {c.distance()}", "exact"),
+        "count ring": (f"SELECT count(*) FROM t WHERE {d} {c.pick('>', '>=')} {c.distance()} AND {c.distance()} {c.pick('>', '>=')} {d}", "exact"),
+        "count beyond": (f"SELECT count(*) FROM t WHERE {d} {c.pick('>', '>=')} {c.distance()}", "exact"),
+        "ring": (f"SELECT count(*), sum(t.id)::bigint FROM t WHERE {d} BETWEEN {c.distance()} AND {c.distance()} AND {where}", "exact"),
+        "ordered ring": (f"SELECT count(*), min(s.d), max(s.d) FROM (SELECT {d} AS d FROM t WHERE {d} {c.pick('>', '>=')} {c.distance()} AND {where}"
+                         f" AND {d} {c.pick('<', '<=')} {c.distance()} ORDER BY {d}{WINDOW}) s", "exact"),
         "all within": (f"SELECT t.id, t.tenant, t.ctid::text FROM t WHERE {c.distance()} > {d}", "set"),
         "exists": (f"SELECT EXISTS (SELECT FROM t WHERE {where} ORDER BY {d}{WINDOW})", "exact"),
         "group by": (f"SELECT s.tenant, count(*), max(s.d) FROM ({whole}) s GROUP BY s.tenant", "set"),
@@ -187,7 +193,7 @@ def random_query(table, may_lock, may_change):
         del shapes["delete"], shapes["update"]
     if "ctid" in where:
         del shapes["view"]
-    names = ["plain"] * 12 + ["lateral"] * 2 + ["within", "all within"] + sorted(shapes)
+    names = ["plain"] * 12 + ["lateral"] * 2 + ["within", "all within"] + ["count within", "count ring", "ring", "ordered ring"] + sorted(shapes)
     name = names[rng.integers(len(names))]
     template, judge = shapes[name]
     query = Query(template, judge, c, changes=name in ("delete", "update"))

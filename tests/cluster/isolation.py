@@ -87,6 +87,57 @@ def old_snapshot(stage):
     stage.check("after it ended", same_answers(other, "t", [stage.query]))
 
 
+def counts_by_bounds(stage):
+    """Rows are counted without a look at them where all are visible: never one that this snapshot must not see."""
+    writer, vacuumer, reader = (stage.session() for _ in range(3))
+    stage.main.execute("VACUUM (FREEZE, ANALYZE, DISABLE_PAGE_SKIPPING) t")
+    distance = f"v <-> {literal(stage.query)}"
+    radii = [row[0] for row in answer(reader, f"SELECT percentile_disc(s) WITHIN GROUP (ORDER BY {distance}) + 1e-3 "
+                                              "FROM t, unnest(ARRAY[0.1, 0.6, 1]) s GROUP BY s ORDER BY s")]
+    count = f"SELECT count(*) FROM t WHERE {distance} < %s"
+    by_bounds = "SET LOCAL vera_vec.enable_filter_first = on; SET LOCAL enable_seqscan = off"
+    by_rows = "SET LOCAL vera_vec.enable_filter_first = off; SET LOCAL enable_seqscan = on"
+    end = time.monotonic() + float(os.environ.get("COUNT_SECONDS", 6))
+    problems, decided, rounds = [], 0, 0
+
+    def repeat(statements):
+        while time.monotonic() < end and not problems:
+            try:
+                statements()
+            except psycopg.Error as error:
+                problems.append(repr(error))
+
+    def change():
+        writer.execute("DELETE FROM t WHERE id % 17 = (random() * 16)::int")
+        stage.insert(writer, 15)
+
+    def vacuum():
+        vacuumer.execute("VACUUM (INDEX_CLEANUP ON, TRUNCATE OFF) t")
+        time.sleep(0.02)
+
+    threads = [threading.Thread(target=repeat, args=[action]) for action in (change, vacuum)]
+    for thread in threads:
+        thread.start()
+    while time.monotonic() < end and not problems:
+        reader.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+        for radius in radii:
+            reader.execute(by_rows)
+            right = answer(reader, count % radius)
+            reader.execute(by_bounds)
+            for _ in range(3):
+                got = answer(reader, count % radius)
+                if got != right:
+                    problems.append(f"{got} rows and not {right} below {radius}")
+            rounds += 1
+        lines = [row[0] for row in reader.execute("EXPLAIN (ANALYZE, TIMING OFF) " + count % radii[1])]
+        decided += sum(int(line.split(":")[1]) for line in lines if "Rows Decided by Bounds" in line)
+        reader.execute("COMMIT")
+    for thread in threads:
+        thread.join()
+    stage.check(f"{rounds} times", "; ".join(problems[:3]) or None)
+    stage.check("some rows were not looked at", None if decided else "none")
+
+
 def dead_rows_whose_places_are_reused(stage):
     """Scans that find dead rows may mark them; a row that comes to the same place must be found nevertheless."""
     stage.main.execute(FORCED)
@@ -314,7 +365,7 @@ def size_stays(stage):
 
 
 TESTS = (cursor_while_rows_are_replaced, vacuum_between_all_fetches, insert_in_progress, old_snapshot,
-         dead_rows_whose_places_are_reused, updates_in_one_page, create_index_concurrently,
+         counts_by_bounds, dead_rows_whose_places_are_reused, updates_in_one_page, create_index_concurrently,
          reindex_concurrently_under_load, vacuum_under_load, reindex_under_load, two_inserters, prepared_transaction,
          write_skew, rows_that_are_locked, statements_that_need_the_index_alone, errors_in_the_middle_of_a_scan, cancel,
          size_stays)

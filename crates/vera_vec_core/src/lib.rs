@@ -8,7 +8,7 @@
 //! * [`codes`]: short codes of vectors, and lower bounds of distances from them
 //! * [`keys`]: eight bytes for a value of a key column, and conditions on them
 //! * [`page`]: the pages of an index, over byte slices
-//! * [`search`], [`ranking`]: which rows to look at, and in which order to give them
+//! * [`search`], [`ranking`], [`within`]: which rows to look at, and in which order to give them
 //! * [`error`]: everything that can be wrong with a value, and what the user is told
 //!
 //! Everything here works on slices and integers, so that it can be tested, fuzzed and measured without a
@@ -30,6 +30,7 @@ pub mod text;
 pub mod tid_set;
 pub mod vector;
 pub mod wire;
+pub mod within;
 
 pub use element::{Element, MAX_DIM};
 pub use error::VectorError;

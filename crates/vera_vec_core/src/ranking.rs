@@ -20,7 +20,9 @@ impl Place {
     /// NaN's
     const NAN: Self = Self(u64::MAX - 1);
     /// NULL's
-    const NULL: Self = Self(u64::MAX);
+    pub const NULL: Self = Self(u64::MAX);
+    /// The first of all: −∞'s, or before.
+    pub const FIRST: Self = Self(0);
 
     /// The place of a distance; None is NULL.
     pub fn of(distance: Option<f64>) -> Self {

@@ -6,9 +6,10 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
+use std::ops::ControlFlow;
 
-use crate::codes::Query;
 use crate::codes::kernels::CodeKernels;
+use crate::codes::{Interval, Query};
 
 /// The rows of an index, as a search needs them.
 pub trait Rows {
@@ -17,10 +18,26 @@ pub trait Rows {
 
     /// Gives `sink` runs of keys of coarse bounds, each with the ordinal of its first slot; ascending, and the same
     /// keys every time for rows that the caller's snapshot can see. Slots in no run have no row that is wanted.
-    fn coarse_keys(&mut self, sink: &mut dyn FnMut(u32, &[i32]));
+    ///
+    /// Slots before `from` may be left out. Soon after the sink breaks it is called no more; to go on, `from` is the slot after
+    /// the last that it was given.
+    fn coarse_keys(&mut self, from: u32, sink: Sink<'_>);
 
-    /// Appends the rows in some slots, with the key of their best bound; those whose slot is free by now are left out.
-    fn refine(&mut self, ordinals: &[u32], hits: &mut Vec<Hit>);
+    /// Appends the rows in some slots, with their best bounds; those whose slot is free by now, or whose bounds say that
+    /// they are not wanted, are left out.
+    fn refine(&mut self, ordinals: &[u32], rows: &mut Vec<BoundedRow>);
+}
+
+/// Takes runs of keys.
+pub type Sink<'a> = &'a mut dyn FnMut(u32, &[i32]) -> ControlFlow<()>;
+
+/// A row that has been refined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BoundedRow {
+    /// Keys of its bounds
+    pub bounds: Interval,
+    /// Its slot
+    pub ordinal: u32,
 }
 
 /// A row that a search gives.
@@ -64,7 +81,7 @@ pub struct Search {
     candidates: BinaryHeap<Reverse<Candidate>>,
     hits: BinaryHeap<Reverse<Hit>>,
     ordinals: Vec<u32>,
-    refined: Vec<Hit>,
+    refined: Vec<BoundedRow>,
     stats: SearchStats,
 }
 
@@ -154,7 +171,7 @@ impl Search {
         let Reverse((_, ordinal)) = self.candidates.pop()?;
         self.refined.clear();
         rows.refine(&[ordinal], &mut self.refined);
-        self.refined.first().map(|hit| Hit { key, ..*hit })
+        self.refined.first().map(|row| Hit { key, ordinal: row.ordinal })
     }
 
     /// Replaces the best candidates, as long as they are not above `limit`, by hits.
@@ -173,7 +190,8 @@ impl Search {
         rows.refine(&self.ordinals, &mut self.refined);
         self.stats.refined += self.ordinals.len() as u64;
         // Not below a bound that was already relied on: the least of the group.
-        self.hits.extend(self.refined.iter().map(|hit| Reverse(Hit { key: hit.key.max(least), ..*hit })));
+        let hit = |row: &BoundedRow| Hit { key: row.bounds.least.max(least), ordinal: row.ordinal };
+        self.hits.extend(self.refined.iter().map(|row| Reverse(hit(row))));
     }
 
     /// Makes candidates of the next rows.
@@ -197,7 +215,7 @@ impl Search {
         keys.reserve(rows.slots() as usize);
         let mut bounded = 0;
         let mut next = None;
-        rows.coarse_keys(&mut |first, run| {
+        rows.coarse_keys(0, &mut |first, run| {
             bounded += run.len() as u64;
             if next != Some(first) {
                 runs.push(Run { first, start: keys.len() });
@@ -207,6 +225,7 @@ impl Search {
             {
                 next = Some(first + run.len() as u32);
             }
+            ControlFlow::Continue(())
         });
         self.stats.passes = 1;
         self.stats.bounded = bounded;
@@ -246,9 +265,10 @@ impl Search {
     fn admit_from_pass(&mut self, rows: &mut impl Rows, batch: &mut Vec<Reverse<Candidate>>) {
         let mut picker = Picker::new(self.admitted, Query::FREE - 1, self.most_candidates);
         let mut bounded = 0;
-        rows.coarse_keys(&mut |first, run| {
+        rows.coarse_keys(0, &mut |first, run| {
             bounded += run.len() as u64;
             picker.offer(first, run);
+            ControlFlow::Continue(())
         });
         self.stats.passes += 1;
         self.stats.bounded += bounded;

@@ -3,9 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::cast_possible_truncation)] // in tests
 
 use proptest::prelude::*;
+use vera_vec_core::codes::Interval;
 use vera_vec_core::page::Tid;
 use vera_vec_core::ranking::{Place, Ranked, Ranking, Table};
-use vera_vec_core::search::{Hit, Rows};
+use vera_vec_core::search::{BoundedRow, Rows, Sink};
 
 /// Keys that this test's bounds have for NaN and NULL.
 const NAN: i32 = 1_000_000;
@@ -26,13 +27,16 @@ impl Rows for InMemory {
         self.rows.len() as u32
     }
 
-    fn coarse_keys(&mut self, sink: &mut dyn FnMut(u32, &[i32])) {
+    fn coarse_keys(&mut self, _from: u32, sink: Sink<'_>) {
         let keys: Vec<i32> = self.rows.iter().map(|&(key, _)| key).collect();
-        sink(0, &keys);
+        assert!(sink(0, &keys).is_continue());
     }
 
-    fn refine(&mut self, ordinals: &[u32], hits: &mut Vec<Hit>) {
-        hits.extend(ordinals.iter().map(|&ordinal| Hit { key: self.rows[ordinal as usize].0, ordinal }));
+    fn refine(&mut self, ordinals: &[u32], rows: &mut Vec<BoundedRow>) {
+        rows.extend(ordinals.iter().map(|&ordinal| {
+            let bounds = Interval { least: self.rows[ordinal as usize].0, most: NULL };
+            BoundedRow { bounds, ordinal }
+        }));
     }
 }
 

@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::cast_possible_truncation)] // in tests
 
 use proptest::prelude::*;
-use vera_vec_core::codes::Query;
-use vera_vec_core::search::{Hit, Rows, Search};
+use vera_vec_core::codes::{Interval, Query};
+use vera_vec_core::search::{BoundedRow, Hit, Rows, Search, Sink};
 
 /// Rows with a coarse key and a fine one; a free slot has None.
 struct InMemory {
@@ -19,23 +19,24 @@ impl Rows for InMemory {
         self.slots.len() as u32
     }
 
-    fn coarse_keys(&mut self, sink: &mut dyn FnMut(u32, &[i32])) {
+    fn coarse_keys(&mut self, _from: u32, sink: Sink<'_>) {
         for (number, run) in self.slots.chunks(self.run).enumerate() {
             let keys: Vec<i32> =
                 run.iter().map(|slot| slot.map_or(Query::FREE, |(coarse, _)| coarse)).collect();
             // What has never been used comes last on a page, and has no keys.
             let used = keys.iter().rposition(|&key| key != Query::FREE).map_or(0, |last| last + 1);
             if used > 0 {
-                sink((number * self.run) as u32, &keys[..used]);
+                assert!(sink((number * self.run) as u32, &keys[..used]).is_continue());
             }
         }
     }
 
-    fn refine(&mut self, ordinals: &[u32], hits: &mut Vec<Hit>) {
+    fn refine(&mut self, ordinals: &[u32], rows: &mut Vec<BoundedRow>) {
         self.refined += ordinals.len();
         for &ordinal in ordinals {
             if let Some((_, fine)) = self.slots[ordinal as usize] {
-                hits.push(Hit { key: fine, ordinal });
+                let bounds = Interval { least: fine, most: Query::FREE - 1 };
+                rows.push(BoundedRow { bounds, ordinal });
             }
         }
     }

@@ -3,7 +3,7 @@
 //! ARCHITECTURE.md, "Codes and bounds", has the formulas and their proof, rounding included.
 //!
 //! * [`Encoder`] makes an [`EncodedRow`] of a vector: coarse and fine code, and a few constants
-//! * [`Query`] gives lower bounds for a query vector: of all rows of a page from their coarse codes, and of single
+//! * [`Query`] gives bounds for a query vector: of all rows of a page from their coarse codes, and of single
 //!   rows from both
 //! * [`kernels`]: the integer sums behind them, for each instruction set
 
@@ -16,7 +16,7 @@ mod rotation;
 mod taxicab;
 
 pub use encode::{EncodedRow, Encoder, Violation};
-pub use query::{Query, Refined};
+pub use query::{Interval, Query, Refined};
 pub use rotation::Rotation;
 
 use crate::Metric;

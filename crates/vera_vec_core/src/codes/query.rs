@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::encode::Encoder;
+use super::encode::{Encoder, to_f32};
 use super::kernels::{CodeKernels, key_of, prefetch, prefetch_for_later, value_of};
 use super::rotated::RotatedQuery;
 use super::taxicab::TaxicabQuery;
@@ -10,7 +10,7 @@ use super::{CodeKind, RowState, row_bytes};
 use crate::Metric;
 use crate::page::{PAGE_SIZE, ScanPage};
 
-/// Gives lower bounds of the distances between one query vector and rows of an index.
+/// Gives bounds of the distances between one query vector and rows of an index.
 ///
 /// Bounds are *keys*: integers that order as the distances they stand for do. See [`Query::distance`].
 #[derive(Debug)]
@@ -41,6 +41,28 @@ pub struct Refined<'a> {
     pub fine: &'a [u8],
 }
 
+/// Between which keys that of a row's distance is, both included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Interval {
+    /// Of the lower bound
+    pub least: i32,
+    /// Of the upper bound
+    pub most: i32,
+}
+
+impl Interval {
+    /// That of rows of which nothing is known.
+    const ANY: Self = Self { least: Query::LEAST, most: NULL_KEY };
+
+    /// From bounds as numbers, which are rounded; NaN is no bound.
+    pub(super) fn of(least: f64, most: f64) -> Self {
+        if least.is_nan() || most.is_nan() {
+            return Self::ANY;
+        }
+        Self { least: key_of(to_f32(least).next_down()), most: key_of(to_f32(most).next_up()) }
+    }
+}
+
 /// The key of NaN, which PostgreSQL orders after all numbers.
 pub(super) const NAN_KEY: i32 = 0x7FC0_0000;
 /// The key of a NULL distance.
@@ -49,6 +71,8 @@ const NULL_KEY: i32 = i32::MAX - 1;
 impl Query {
     /// The key of a slot without a row, above all others.
     pub const FREE: i32 = i32::MAX;
+    /// The least key, that of −∞: of rows without a bound.
+    pub const LEAST: i32 = key_of(f32::NEG_INFINITY);
 
     /// Prepares a query; NULL is None. The encoder must be of the kind of codes that the metric has.
     pub fn new(metric: Metric, encoder: &Encoder, query: Option<&[f32]>) -> Self {
@@ -59,7 +83,7 @@ impl Query {
                 Bounds::Constant(NAN_KEY)
             }
             // Whether other dimensions are an error is for the operator to say.
-            Some(query) if query.len() != encoder.dimensions() => Bounds::Constant(key_of(f32::NEG_INFINITY)),
+            Some(query) if query.len() != encoder.dimensions() => Bounds::Constant(Self::LEAST),
             Some(query) => {
                 let bytes = row_bytes(query.len());
                 let bounded = match encoder.kind() {
@@ -68,7 +92,7 @@ impl Query {
                     }
                     CodeKind::Taxicab => TaxicabQuery::new(encoder, bytes, query).map(Bounds::Taxicab),
                 };
-                bounded.unwrap_or(Bounds::Constant(key_of(f32::NEG_INFINITY)))
+                bounded.unwrap_or(Bounds::Constant(Self::LEAST))
             }
         };
         Self { metric, kernels: CodeKernels::best(), bounds }
@@ -165,19 +189,24 @@ impl Query {
             (RowState::Free, _) => Some(Self::FREE),
             (RowState::Null, _) => Some(NULL_KEY),
             (_, Bounds::Constant(key)) => Some(*key),
-            (RowState::Unbounded, _) => Some(key_of(f32::NEG_INFINITY)),
+            (RowState::Unbounded, _) => Some(Self::LEAST),
             (RowState::Zero, _) if self.metric == Metric::Cosine => Some(NAN_KEY),
             (RowState::Zero | RowState::Coded, _) => None,
         }
     }
 
-    /// The key of a row whose state gives none, from both codes.
-    pub fn fine_key(&mut self, row: &Refined<'_>) -> i32 {
-        let Refined { constants, fine_constants, coarse, fine } = row;
+    /// The same with an upper bound.
+    pub fn interval_of_state(&self, state: RowState) -> Option<Interval> {
+        let key = self.key_of_state(state)?;
+        Some(if key == Self::LEAST { Interval::ANY } else { Interval { least: key, most: key } })
+    }
+
+    /// Both bounds of a row whose state gives none, from both codes.
+    pub fn fine_interval(&mut self, row: &Refined<'_>) -> Interval {
         match &mut self.bounds {
-            Bounds::Constant(key) => *key,
-            Bounds::Rotated(query) => query.fine_key(self.kernels, constants, fine_constants, coarse, fine),
-            Bounds::Taxicab(query) => query.fine_key(self.kernels, constants, fine_constants, coarse, fine),
+            Bounds::Constant(key) => Interval { least: *key, most: *key },
+            Bounds::Rotated(query) => query.fine_interval(self.kernels, row),
+            Bounds::Taxicab(query) => query.fine_interval(self.kernels, row),
         }
     }
 }

@@ -1,15 +1,21 @@
-//! Lower bounds from rotated codes: L2, inner product, cosine.
+//! Bounds from rotated codes: L2, inner product, cosine.
 //!
 //! ARCHITECTURE.md, "Rotated codes", has the formulas, their names and the proof.
 
 use super::arithmetic::{dot, square};
 use super::encode::{Encoder, to_f32};
 use super::is_boundable;
-use super::kernels::{BoundParams, CodeKernels, RotatedRows, key_of};
+use super::kernels::{BoundParams, CodeKernels, RotatedRows};
+use super::query::{Interval, Refined};
 use crate::Metric;
 
 /// 2⁻¹⁶: see ARCHITECTURE.md, "Rounding".
 const TAU: f64 = 1.0 / 65_536.0;
+
+/// max(x, 0), but NaN if x is, unlike [`f64::max`]: what is no number is no bound, on either side.
+fn not_below_zero(x: f64) -> f64 {
+    if 0.0 > x { 0.0 } else { x }
+}
 
 /// A query against rotated codes.
 #[derive(Debug)]
@@ -46,7 +52,8 @@ impl<T: Copy + Default + TryFrom<i32>> Weights<T> {
             error: norm,
         };
         let scale = largest / limit;
-        if norm < super::LEAST_NORM {
+        // That or less stands for less, of which even the scale could underflow. No weights, and all of it is error.
+        if norm <= super::LEAST_NORM {
             return weights;
         }
         weights.scale = scale;
@@ -158,39 +165,45 @@ impl RotatedQuery {
         }
     }
 
-    /// The key of a row's lower bound from both codes.
-    pub(super) fn fine_key(
-        &self,
-        kernels: &CodeKernels,
-        constants: &[f32; 5],
-        fine_constants: &[f32; 3],
-        coarse: &[u8],
-        fine: &[u8],
-    ) -> i32 {
-        let sum = kernels.level_dot(coarse, fine, &self.fine.even, &self.fine.odd);
-        let [_, _, _, m, v] = constants.map(f64::from);
-        let [g, h, rho] = fine_constants.map(f64::from);
+    /// Bounds of a row from both codes.
+    pub(super) fn fine_interval(&self, kernels: &CodeKernels, row: &Refined<'_>) -> Interval {
+        let sum = kernels.level_dot(row.coarse, row.fine, &self.fine.even, &self.fine.odd);
+        let [_, _, _, m, v] = row.constants.map(f64::from);
+        let [g, h, rho] = row.fine_constants.map(f64::from);
         let p = &self.params;
         let tau = f64::from(p.tau);
         let query_error = self.fine.error + tau;
 
         #[allow(clippy::cast_precision_loss)] // far below 2⁵³
         let cos = sum as f64 * f64::from(self.fine.scale) * g;
-        let certain = (cos.abs() - query_error).max(0.0);
-        let across = (f64::from(p.query_sq) - certain * certain).max(0.0).sqrt();
-        let product = h * (cos + query_error) + rho * (across + tau) + f64::from(p.center_weight) * m;
+        let certain = not_below_zero(cos.abs() - query_error);
+        let across = not_below_zero(f64::from(p.query_sq) - certain * certain).sqrt();
+        let (known, unknown) =
+            (h * cos + f64::from(p.center_weight) * m, h * query_error + rho * (across + tau));
         let base = f64::from(p.base);
         let slack = f64::from(p.slack_sum) * (h + rho) + f64::from(p.floor_slack);
-        let bound = match self.metric {
+        match self.metric {
             Metric::L2 | Metric::L1 => {
-                ((base + h * h + rho * rho) * f64::from(p.shrink) - 2.0 * product - slack).max(0.0)
+                let squares = base + h * h + rho * rho;
+                let middle = -2.0 * known;
+                let width = 2.0 * unknown + slack + squares * (1.0 - f64::from(p.shrink));
+                Interval::of(
+                    not_below_zero(squares + middle - width),
+                    not_below_zero(squares + middle + width),
+                )
             }
-            Metric::NegativeInnerProduct => -(base + product + slack),
+            Metric::NegativeInnerProduct => {
+                let (middle, width) = (base + known, unknown + slack);
+                Interval::of(-(middle + width), width - middle)
+            }
             Metric::Cosine => {
-                let similarity = (base + product + slack) * v;
-                (1.0 - (similarity + similarity.abs() * TAU / 16.0 + TAU)).max(0.0)
+                let (middle, width) = (base + known, unknown + slack);
+                let (least, most) = ((middle - width) * v, (middle + width) * v);
+                Interval::of(
+                    not_below_zero(1.0 - (most + most.abs() * TAU / 16.0 + TAU)),
+                    not_below_zero(1.0 - (least - least.abs() * TAU / 16.0 - TAU)),
+                )
             }
-        };
-        if bound.is_nan() { key_of(f32::NEG_INFINITY) } else { key_of(to_f32(bound).next_down()) }
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! Lower bounds from taxicab codes: L1.
+//! Bounds from taxicab codes: L1.
 //!
 //! ARCHITECTURE.md, "Taxicab codes", has the formula and the proof.
 
@@ -7,6 +7,10 @@ use std::collections::HashMap;
 use super::encode::{Encoder, to_f32};
 use super::is_boundable;
 use super::kernels::{CodeKernels, key_of};
+use super::query::{Interval, Query, Refined};
+
+/// 2⁻¹⁶, relative: more than what the operator's rounding and ours make.
+const ROUNDING: f64 = 1.0 / 65_536.0;
 
 /// A query against taxicab codes.
 #[derive(Debug)]
@@ -32,18 +36,21 @@ struct Weights {
     odd: Vec<u8>,
     /// What clamping to 0…255 took away, less what rounding may have added.
     outside: f64,
+    /// What both may have taken away.
+    moved: f64,
 }
 
 impl Weights {
     /// `origin` is what the centre is coded as; 8 on both sides is what padding contributes nothing with.
     fn new(from_center: &[f64], row_bytes: usize, scale: f64, origin: f64, padding: u8) -> Self {
         let mut weights =
-            Self { even: vec![padding; row_bytes], odd: vec![padding; row_bytes], outside: 0.0 };
+            Self { even: vec![padding; row_bytes], odd: vec![padding; row_bytes], outside: 0.0, moved: 0.0 };
         for (dimension, &component) in from_center.iter().enumerate() {
             let position = component / scale + origin;
             let rounded = position.round().clamp(0.0, 255.0);
             let distance = (position - rounded).abs();
             weights.outside += if (0.0..=255.0).contains(&position) { -distance } else { distance };
+            weights.moved += distance;
             let half = if dimension % 2 == 0 { &mut weights.even } else { &mut weights.odd };
             #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // clamped
             {
@@ -55,13 +62,18 @@ impl Weights {
 
     /// The lower bound's key for a sum of differences.
     fn key(&self, sum: u32, scale: f32, residual: f32) -> i32 {
-        /// 1 − 2⁻¹⁶
-        const SHRINK: f64 = 1.0 - 1.0 / 65_536.0;
         let bound = f64::from(scale) * (f64::from(sum) + self.outside) - f64::from(residual);
         if bound.is_nan() {
-            return key_of(f32::NEG_INFINITY);
+            return Query::LEAST;
         }
-        key_of(to_f32((bound * SHRINK).max(0.0)).next_down().max(0.0))
+        key_of(to_f32((bound * (1.0 - ROUNDING)).max(0.0)).next_down().max(0.0))
+    }
+
+    /// The same with the upper bound.
+    fn interval(&self, sum: u32, scale: f32, residual: f32) -> Interval {
+        let most = f64::from(scale) * (f64::from(sum) + self.moved) + f64::from(residual);
+        let interval = Interval::of(0.0, most * (1.0 + ROUNDING));
+        Interval { least: self.key(sum, scale, residual), ..interval }
     }
 }
 
@@ -122,18 +134,11 @@ impl TaxicabQuery {
         self.sums = sums;
     }
 
-    /// The key of a row's lower bound from both codes.
-    pub(super) fn fine_key(
-        &mut self,
-        kernels: &CodeKernels,
-        constants: &[f32; 5],
-        fine_constants: &[f32; 3],
-        coarse: &[u8],
-        fine: &[u8],
-    ) -> i32 {
-        let scale = constants[0];
+    /// Bounds of a row from both codes.
+    pub(super) fn fine_interval(&mut self, kernels: &CodeKernels, row: &Refined<'_>) -> Interval {
+        let scale = row.constants[0];
         let weights = &self.on_scale(scale).fine;
-        let sum = kernels.byte_sad(coarse, fine, &weights.even, &weights.odd);
-        weights.key(sum, scale, fine_constants[0])
+        let sum = kernels.byte_sad(row.coarse, row.fine, &weights.even, &weights.odd);
+        weights.interval(sum, scale, row.fine_constants[0])
     }
 }

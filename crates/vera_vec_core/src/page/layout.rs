@@ -47,6 +47,19 @@ pub struct Layout {
     pub(super) tids: usize,
     /// Where low nibbles begin in a fine page
     pub(super) fine_codes: usize,
+    /// Where segments of each size begin: looked up for every row that is refined
+    levels: [Level; LARGEST_LEVEL as usize + 1],
+}
+
+/// The segments of 2^level scan pages.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Level {
+    /// Number of the first scan page
+    first_page: u32,
+    /// Its block, but for directory and summary pages before it
+    first_block: u32,
+    /// Fine pages of each segment
+    fine_pages: u32,
 }
 
 /// Where a row is.
@@ -134,7 +147,7 @@ impl Layout {
         .min(directory_rows);
         let directory_span = blocks(directory_rows / scan_rows);
         let fine_rows = most(&|rows| codes_of(kind.fine_constants(), rows) + row_bytes * rows <= SPECIAL);
-        Self {
+        let mut layout = Self {
             kind,
             dimensions,
             keys,
@@ -146,7 +159,16 @@ impl Layout {
             states: states_of(scan_rows),
             tids: CONTENT + KEY * keys * directory_span as usize * scan_rows,
             fine_codes: codes_of(kind.fine_constants(), fine_rows),
+            levels: Default::default(),
+        };
+        let (mut first_page, mut first_block) = (0, 1 + layout.center_blocks());
+        for level in 0..=LARGEST_LEVEL {
+            let fine_pages = layout.fine_pages(1 << level);
+            layout.levels[level as usize] = Level { first_page, first_block, fine_pages };
+            first_page += segments_of_level(level) << level;
+            first_block += segments_of_level(level) * ((1 << level) + fine_pages);
         }
+        layout
     }
 
     /// Rows of a directory page.
@@ -207,15 +229,8 @@ impl Layout {
     /// A segment by its number, from 0: 64 of one scan page, then 32 each of 2, 4, 8, …, then all of 64.
     pub fn segment(&self, number: u32) -> Segment {
         let level = level_of_segment(number);
-        let mut first_page = 0;
-        let mut first_block = 1 + self.center_blocks();
-        for smaller in 0..level {
-            let segments = segments_of_level(smaller);
-            first_page += segments << smaller;
-            first_block += segments * ((1 << smaller) + self.fine_pages(1 << smaller));
-        }
+        let Level { first_page, first_block, fine_pages } = self.levels[level as usize];
         let scan_pages = 1 << level;
-        let fine_pages = self.fine_pages(scan_pages);
         let before = number - first_segment(level);
         let first_page: u32 = first_page.saturating_add(before.saturating_mul(scan_pages));
         // Directory pages begin at multiples of their span, summary pages at those of theirs.
