@@ -37,10 +37,11 @@ PLANS = {
     REFERENCE: (SEQUENTIAL, False),
     "our index": (FORCED, False),
     "bitmaps": (BITMAPS, False),
-    "bitmaps, no sort": (f"{BITMAPS}; SET enable_sort = off", False),
+    "bitmaps, no sort, no pruning": (f"{BITMAPS}; SET enable_sort = off; SET enable_partition_pruning = off", False),
     "free": ("SELECT", False),
     "filter first": ("SELECT", True),
     "filter first, alone": (f"{BITMAPS}; SET enable_sort = off", True),
+    "filter first, no pruning": ("SET enable_seqscan = off; SET enable_partition_pruning = off", True),
     "filter first, no sequential scan": ("SET enable_seqscan = off", True),
 }
 
@@ -116,7 +117,7 @@ class Scenario:
         if self.rng.random() < 0.15:
             self.during(PARALLEL.replace("SET ", "SET LOCAL "))
         if table.partitions and self.rng.random() < 0.3:
-            self.during("SET LOCAL enable_partitionwise_join = on; SET LOCAL enable_partition_pruning = off")
+            self.during("SET LOCAL enable_partitionwise_join = on")
         self.during(f"SET LOCAL plan_cache_mode = {self.pick('auto', 'force_generic_plan', 'force_custom_plan')}")
         self.become_somebody()
         yield not concurrent, not concurrent and self.writer.info.transaction_status == IDLE
