@@ -54,6 +54,11 @@ impl Interval {
     /// That of rows of which nothing is known.
     const ANY: Self = Self { least: Query::LEAST, most: NULL_KEY };
 
+    /// That of rows whose lower bound is this key: their distance's own, but for the least, which says nothing.
+    fn of_key(key: i32) -> Self {
+        if key == Query::LEAST { Self::ANY } else { Self { least: key, most: key } }
+    }
+
     /// From bounds as numbers, which are rounded; NaN is no bound.
     pub(super) fn of(least: f64, most: f64) -> Self {
         if least.is_nan() || most.is_nan() {
@@ -197,14 +202,13 @@ impl Query {
 
     /// The same with an upper bound.
     pub fn interval_of_state(&self, state: RowState) -> Option<Interval> {
-        let key = self.key_of_state(state)?;
-        Some(if key == Self::LEAST { Interval::ANY } else { Interval { least: key, most: key } })
+        self.key_of_state(state).map(Interval::of_key)
     }
 
     /// Both bounds of a row whose state gives none, from both codes.
     pub fn fine_interval(&mut self, row: &Refined<'_>) -> Interval {
         match &mut self.bounds {
-            Bounds::Constant(key) => Interval { least: *key, most: *key },
+            Bounds::Constant(key) => Interval::of_key(*key),
             Bounds::Rotated(query) => query.fine_interval(self.kernels, row),
             Bounds::Taxicab(query) => query.fine_interval(self.kernels, row),
         }
