@@ -9,6 +9,7 @@
 //! * [`keys`]: eight bytes for a value of a key column, and conditions on them
 //! * [`page`]: the pages of an index, over byte slices
 //! * [`search`], [`ranking`], [`within`]: which rows to look at, and in which order to give them
+//! * [`filter`]: the document store's filters on metadata and content: parsed, turned into SQL, evaluated
 //! * [`error`]: everything that can be wrong with a value, and what the user is told
 //!
 //! Everything here works on slices and integers, so that it can be tested, fuzzed and measured without a
@@ -21,6 +22,7 @@ pub mod codes;
 pub mod distance;
 pub mod element;
 pub mod error;
+pub mod filter;
 pub mod keys;
 pub mod metric;
 pub mod page;
