@@ -115,3 +115,15 @@ CREATE CAST (veravec AS numeric[])
 	WITH FUNCTION veravec_to_numeric(veravec) AS ASSIGNMENT;
 
 COMMENT ON CAST (veravec AS numeric[]) IS 'convert veravec to numeric[]';
+
+-- What to_json and to_jsonb make of a vector: an array of numbers. (There need be none to jsonb for that.)
+
+CREATE FUNCTION veravec_to_json(veravec) RETURNS json
+	LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE RETURN $1::text::json;
+
+COMMENT ON FUNCTION veravec_to_json(veravec) IS 'convert veravec to JSON';
+
+CREATE CAST (veravec AS json)
+	WITH FUNCTION veravec_to_json(veravec);
+
+COMMENT ON CAST (veravec AS json) IS 'convert veravec to JSON';

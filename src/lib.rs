@@ -18,6 +18,7 @@ mod planner;
 mod postgres;
 mod settings;
 mod storage;
+mod store;
 mod types;
 
 // Not pg_module_magic!(name, version), which in pgrx 0.18.1 makes the version the name.
@@ -47,6 +48,11 @@ extension_sql_file!("../sql/operator_classes.sql", name = "operator_classes", re
 
 extension_sql_file!("../sql/access_method.sql", name = "access_method", requires = ["operators"]);
 extension_sql_file!("../sql/key_columns.sql", name = "key_columns", requires = ["access_method"]);
+
+extension_sql_file!("../sql/store/collections.sql", name = "store_collections", requires = ["key_columns"]);
+extension_sql_file!("../sql/store/documents.sql", name = "store_documents", requires = ["store_collections"]);
+extension_sql_file!("../sql/store/search.sql", name = "store_search", requires = ["store_documents"]);
+extension_sql_file!("../sql/store/rankings.sql", name = "store_rankings", requires = ["store_search"]);
 
 /// The instruction set that the distance kernels use here: `avx512`, `avx2`, `neon` or `portable`.
 #[pg_extern(sql = false)]

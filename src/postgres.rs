@@ -131,3 +131,57 @@ pub(crate) unsafe fn list_elements<T>(list: *const pg_sys::List) -> impl Iterato
     // SAFETY: there are as many elements.
     (0..count).map(move |number| unsafe { (*(*list).elements.add(number)).ptr_value.cast() })
 }
+
+unsafe extern "C-unwind" {
+    /// src/backend/executor/tstoreReceiver.c: where a receiver of kind DestTuplestore puts rows.
+    fn SetTuplestoreDestReceiverParams(
+        receiver: *mut pg_sys::DestReceiver,
+        store: *mut pg_sys::Tuplestorestate,
+        memory: pg_sys::MemoryContext,
+        detoast: bool,
+        descriptor: pg_sys::TupleDesc,
+        mismatch: *const c_char,
+    );
+}
+
+/// What puts the rows of a statement into the result of a function.
+pub(crate) struct Receiver(*mut pg_sys::DestReceiver);
+
+impl Receiver {
+    pub(crate) fn as_ptr(&self) -> *mut pg_sys::DestReceiver {
+        self.0
+    }
+}
+
+impl Drop for Receiver {
+    fn drop(&mut self) {
+        // SAFETY: a receiver that PostgreSQL has made; this frees its memory, and raises no error.
+        unsafe {
+            if let Some(destroy) = (*self.0).rDestroy {
+                destroy(self.0);
+            }
+        }
+    }
+}
+
+/// A receiver for the result of the running call. Rows that are not of the type that is expected are an error.
+///
+/// # Safety
+/// InitMaterializedSRF was called for the same call.
+pub(crate) unsafe fn receiver_of_result(fcinfo: pg_sys::FunctionCallInfo) -> Receiver {
+    // SAFETY: the resultinfo has what InitMaterializedSRF puts there: a tuplestore, its descriptor, and a context that both
+    // are in. The message stays.
+    unsafe {
+        let result = (*fcinfo).resultinfo.cast::<pg_sys::ReturnSetInfo>();
+        let receiver = pg_sys::CreateDestReceiver(pg_sys::CommandDest::DestTuplestore);
+        SetTuplestoreDestReceiverParams(
+            receiver,
+            (*result).setResult,
+            (*(*result).econtext).ecxt_per_query_memory,
+            false,
+            (*result).setDesc,
+            c"structure of query does not match function result type".as_ptr(),
+        );
+        Receiver(receiver)
+    }
+}

@@ -27,3 +27,9 @@ SELECT array_length(a, 1), vector_dims(a::veravec), vector_dims(n::veravec), a::
 -- a lower bound other than 1 is of no importance
 SELECT '[5:6]={1,2}'::integer[]::veravec, ('{9,1,2}'::integer[])[2:]::veravec;
 DROP TABLE arrays;
+
+-- JSON: arrays of numbers, and back
+SELECT '[1,2.5,-0,1e-45,3.4028235e38]'::veravec::json, to_jsonb(t), row_to_json(t) FROM (SELECT '[1,2.5]'::veravec AS v, NULL::veravec AS w) t;
+SELECT v, v = '[1,2.5,-3e-7]' AS same FROM jsonb_to_record('{"v": [1, 2.5, -3e-7]}') r (v veravec(3));
+SELECT count(DISTINCT v), count(*) FILTER (WHERE to_jsonb(v)::text::veravec <> v) AS other
+FROM (SELECT array_agg(random() * 10 ^ (random() * 60 - 30))::veravec AS v FROM generate_series(1, 1000) i, generate_series(1, 100) GROUP BY i) x;

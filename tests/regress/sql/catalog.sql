@@ -4,7 +4,7 @@
 SELECT pg_describe_object(classid, objid, 0) FROM pg_depend
 WHERE refobjid = (SELECT oid FROM pg_extension WHERE extname = 'vera_vec') AND deptype = 'e'
 	AND obj_description(objid, classid::regclass::name) IS NULL
-	AND pg_describe_object(classid, objid, 0) !~ '^type (veravec\[\])$'
+	AND pg_describe_object(classid, objid, 0) !~ '^type (veravec\[\]|vera.collections(\[\])?)$'
 ORDER BY 1;
 
 -- all functions are strict, immutable and parallel safe, but for those that ask about the CPU and about indexes
@@ -23,7 +23,7 @@ SELECT object FROM (
 	SELECT pg_describe_object(classid, objid, 0) AS object FROM pg_depend
 	WHERE refobjid = (SELECT oid FROM pg_extension WHERE extname = 'vera_vec') AND deptype = 'e'
 ) t
-WHERE object <> 'type veravec[]' -- counted from PostgreSQL 17 on
+WHERE object NOT IN ('type veravec[]', 'type vera.collections', 'type vera.collections[]') -- counted from PostgreSQL 17 on
 ORDER BY object COLLATE "C";
 
 -- it can live in any schema, and goes when it is told to
@@ -33,6 +33,14 @@ CREATE EXTENSION vera_vec SCHEMA elsewhere;
 SELECT elsewhere.l2_distance('[1]', '[2]'), '[1]'::elsewhere.veravec OPERATOR(elsewhere.<->) '[2]';
 SELECT '[1.5]'::elsewhere.veravec::numeric[], '[1]'::elsewhere.veravec::integer[];
 SELECT DISTINCT v FROM unnest(ARRAY['[1]', '[1]']::elsewhere.veravec[]) v;
+SELECT vera.create_collection('there', 2, 'l1', ARRAY['lang']);
+SELECT vera.add_documents('there', '[{"id": "a", "content": "x y", "embedding": [1, 2], "metadata": {"lang": "en"}}, {"id": "b", "embedding": [1, 3]}]');
+SELECT id, score FROM vera.search('there', '[1,3]', filter => '{"lang": "en"}', max_distance => 5, min_score => 0.1);
+SELECT id FROM vera.search_mmr('there', '[1,3]', 1);
+SELECT id FROM vera.recommend('there', ARRAY['a'], k => 1);
+SELECT id FROM vera.recommend('there', ARRAY['b'], negative => ARRAY['[1,1]']::elsewhere.veravec[], strategy => 'best_score');
+SELECT id FROM vera.hybrid_search('there', '[1,3]', 'y', 1, language => 'simple');
+SELECT vera.delete_collection('there');
 DROP EXTENSION vera_vec;
 DROP SCHEMA elsewhere;
 CREATE EXTENSION vera_vec;
