@@ -20,6 +20,18 @@ SELECT id FROM items ORDER BY theirs;
 -- one in the form of the other, through text and through the binary form
 SELECT ours::text::vector = theirs, theirs::text::veravec = ours FROM items ORDER BY id;
 SELECT veravec_send(ours) = vector_send(theirs), pg_column_size(ours) = pg_column_size(theirs) FROM items ORDER BY id;
+-- a table of pgvector's becomes a collection of the document store, as docs/document-store.md says
+CREATE TABLE books (id bigserial PRIMARY KEY, content text, embedding vector(3));
+INSERT INTO books (content, embedding) VALUES ('one', '[1,0,0]'), ('two', '[0,1,0]'), ('three', NULL);
+SELECT vera.create_collection('copied', 3);
+INSERT INTO copied (id, content, embedding) SELECT id::text, content, embedding::real[]::veravec FROM books;
+SELECT id, content, score FROM vera.search('copied', '[1,0,0]');
+ALTER TABLE books ALTER id DROP DEFAULT, ALTER id TYPE text, ALTER embedding TYPE veravec(3) USING embedding::real[]::veravec(3),
+	ADD IF NOT EXISTS metadata jsonb NOT NULL DEFAULT '{}', ADD IF NOT EXISTS created_at timestamptz NOT NULL DEFAULT now();
+SELECT vera.adopt_table('books');
+SELECT vera.add_documents('books', '[{"id": "2", "content": "two again", "embedding": [0, 0, 1]}, {"content": "four", "embedding": [1, 1, 1]}]');
+SELECT content, round(score::numeric, 4) FROM vera.search('books', '[0,0,1]', 2);
+SELECT vera.delete_collection('books'), vera.delete_collection('copied');
 -- each can go without the other
 DROP TABLE items;
 DROP EXTENSION vera_vec;

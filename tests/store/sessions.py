@@ -1,0 +1,147 @@
+"""The document store with several sessions: the same ids added at once, collections made at once, snapshots, and a cancel.
+
+SESSIONS_SEED repeats the order of ids. Needs the environment of a server whose database is empty.
+"""
+
+import pathlib
+import random
+import sys
+import threading
+import time
+
+import psycopg
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "cluster"))
+from common import Checks, seed_from  # noqa: E402
+
+WRITERS, ROUNDS, IDS = 4, 25, 60
+
+
+def at_once(work, *argument_lists):
+    """Calls `work` with each of these arguments and a connection of its own, all at the same time; results or errors."""
+    results = [None] * len(argument_lists)
+    start = threading.Barrier(len(argument_lists))
+
+    def run(number, arguments):
+        with psycopg.connect(autocommit=True) as connection:
+            start.wait()
+            try:
+                results[number] = work(connection, *arguments)
+            except psycopg.Error as error:
+                results[number] = error
+
+    threads = [threading.Thread(target=run, args=item) for item in enumerate(argument_lists)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return results
+
+
+def add(connection, writer, ids):
+    """Adds documents of these ids that say who has added them; (added, replaced)."""
+    return connection.execute(
+        "SELECT * FROM vera.add_documents('shared', %s, %s, %s::veravec[], %s::jsonb[])",
+        (ids, [f"by {writer}"] * len(ids), [f"[{writer + 1},1]"] * len(ids), [f'{{"writer": {writer}}}'] * len(ids))).fetchone()
+
+
+def same_ids(connection, checks, rng):
+    """Sessions that add the same documents in different orders wait for each other, and none fails."""
+    connection.execute("SELECT vera.create_collection('shared', 2, key_fields => ARRAY['writer numeric'])")
+    for number in range(ROUNDS):
+        if number % 5 == 0:
+            connection.execute("SELECT vera.delete_documents('shared', everything => true)")
+        before = connection.execute("SELECT vera.count('shared')").fetchone()[0]
+        ids = [f"doc {i}" for i in range(IDS)]
+        results = at_once(add, *((writer, rng.sample(ids, IDS)) for writer in range(WRITERS)))
+        errors = [result for result in results if isinstance(result, psycopg.Error)]
+        checks.check(f"round {number}: nobody fails", errors)
+        if errors:
+            continue
+        checks.check(f"round {number}: each document is added once",
+                     sum(result[0] for result in results) != IDS - before or sum(map(sum, results)) != WRITERS * IDS)
+        # Rows are locked in the same order by all, so the last one to come replaces them all.
+        writers = connection.execute("SELECT DISTINCT content, metadata, embedding FROM shared").fetchall()
+        checks.check(f"round {number}: the documents of one writer, whole", len(writers) != 1 or f"by {writers[0][1]['writer']}" != writers[0][0])
+    found = connection.execute("SELECT count(*) FROM vera.search('shared', '[1,1]', 1000)").fetchone()[0]
+    checks.check("all are found", found != IDS)
+    connection.execute("SELECT veraflat_check(indexrelid) FROM pg_index JOIN pg_class ON oid = indexrelid"
+                       " WHERE indrelid = 'shared'::regclass AND relam = (SELECT oid FROM pg_am WHERE amname = 'veraflat')")
+    connection.execute("SELECT vera.delete_collection('shared')")
+
+
+def same_collection(connection, checks, _):
+    """Of those who make one collection at once, one does; with if_not_exists the others get it."""
+    def create(session, if_not_exists):
+        return session.execute("SELECT vera.create_collection('one', 2, if_not_exists => %s)::text", (if_not_exists,)).fetchone()[0]
+
+    for number in range(10):
+        results = at_once(create, *[(False,)] * WRITERS)
+        states = sorted(result.sqlstate if isinstance(result, psycopg.Error) else result for result in results)
+        checks.check(f"{number}: one makes it", states != ["42710"] * (WRITERS - 1) + ["one"] and states)
+        connection.execute("SELECT vera.delete_collection('one')")
+        results = at_once(create, *[(True,)] * WRITERS)
+        checks.check(f"{number}: all have it", results != ["one"] * WRITERS and results)
+        connection.execute("SELECT vera.delete_collection('one')")
+
+
+def snapshots(connection, checks, _):
+    """A transaction sees its own documents at once, and others' when they are committed; a repeatable read one, never."""
+    connection.execute("SELECT vera.create_collection('seen', 2)")
+    ask = "SELECT id FROM vera.search('seen', '[1,0]', filter => '{\"a\": 1}') ORDER BY id"
+    with psycopg.connect() as reader, psycopg.connect() as writer:
+        reader.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        checks.check("nothing yet", reader.execute(ask).fetchall())
+        writer.execute("SELECT vera.add_documents('seen', '[{\"id\": \"x\", \"embedding\": [1, 0], \"metadata\": {\"a\": 1}}]')")
+        checks.check("one's own", writer.execute(ask).fetchall() != [("x",)])
+        checks.check("not committed", connection.execute(ask).fetchall())
+        writer.commit()
+        checks.check("committed", connection.execute(ask).fetchall() != [("x",)])
+        checks.check("an older snapshot", reader.execute(ask).fetchall())
+        checks.check("an older snapshot, counted", reader.execute("SELECT vera.count('seen')").fetchone() != (0,))
+        reader.rollback()
+        writer.execute("SELECT vera.update_metadata('seen', ARRAY['x'], '{\"a\": 2}')")
+        checks.check("its own change", writer.execute(ask).fetchall())
+        writer.rollback()
+        checks.check("undone", writer.execute(ask).fetchall() != [("x",)])
+    connection.execute("SELECT vera.delete_collection('seen')")
+
+
+def cancel(connection, checks, _):
+    """What looks at every document answers a cancel."""
+    connection.execute("SELECT vera.create_collection('many', 16)")
+    connection.execute("INSERT INTO many (id, embedding) SELECT i, array_fill(i::real, ARRAY[16])::veravec FROM generate_series(1, 20000) i")
+    connection.execute("SET statement_timeout = 100")
+    calls = {
+        "recommend": "SELECT count(*) FROM vera.recommend('many', (SELECT array_agg(i::text) FROM generate_series(1, 2000) i), strategy => 'best_score')",
+        "search_mmr": "SELECT count(*) FROM vera.search_mmr('many', array_fill(1, ARRAY[16])::veravec, 10000, candidates => 20000)",
+        "search_batch": "SELECT count(*) FROM vera.search_batch('many', array_fill(array_fill(1, ARRAY[16])::veravec, ARRAY[20000]))",
+    }
+    for name, call in calls.items():
+        started = time.monotonic()
+        try:
+            connection.execute(call)
+            problem = "it was not cancelled"
+        except psycopg.errors.QueryCanceled:
+            seconds = time.monotonic() - started
+            problem = seconds > 3 and f"after {seconds:.1f} s"
+        checks.check(f"{name} is cancelled", problem)
+    connection.execute("RESET statement_timeout")
+    connection.execute("SELECT vera.delete_collection('many')")
+
+
+def main():
+    rng = random.Random(seed_from("SESSIONS_SEED"))
+    checks = Checks()
+    with psycopg.connect(autocommit=True) as connection:
+        connection.execute("CREATE EXTENSION IF NOT EXISTS vera_vec")
+        for test in same_ids, same_collection, snapshots, cancel:
+            started = time.monotonic()
+            test(connection, checks, rng)
+            print(f"{test.__name__}: {time.monotonic() - started:.1f} s", flush=True)
+    print(f"{checks.passed} passed, {checks.failed} failed")
+    return 0 if checks.passed and not checks.failed else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
