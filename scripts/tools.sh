@@ -56,3 +56,10 @@ ensure_python() {
     fi
     PYTHON=$venv/bin/python
 }
+
+# What the examples are written in, beside Rust and Python; any Node.js and Go that are there will do.
+ensure_examples_tools() {
+    apt_install python3 python3-venv
+    command -v npm >/dev/null || apt_install nodejs npm
+    command -v go >/dev/null || apt_install golang-go
+}
