@@ -30,6 +30,8 @@ cd "$ROOT"
 "${PSQL[@]}" -c '\timing on' -f demo/load.sql
 log "asking"
 "${PSQL[@]}" -P border=1 -c '\timing on' -f demo/queries.sql
+log "asking the document store"
+"${PSQL[@]}" -P border=1 -c '\timing on' -f demo/store.sql
 if [ "${KEEP:-0}" = 1 ]; then
     trap - EXIT
     log "the server keeps running"

@@ -20,6 +20,9 @@ for major in "${versions[@]}"; do
     log "clippy: PostgreSQL $major"
     cargo clippy --locked -p vera_vec --all-targets --no-default-features --features "pg$major,pg_test" -- -D warnings
 done
+log "the example in Rust"
+cargo fmt --manifest-path examples/rust/Cargo.toml --check
+cargo clippy --locked --manifest-path examples/rust/Cargo.toml -- -D warnings
 log "documentation of the core"
 cargo doc --locked -p vera_vec_core --no-deps --quiet
 log "dependencies"

@@ -8,6 +8,8 @@
 #   dump      pg_dump and restore (tests/dump.sh)
 #   client    psycopg: text and binary, COPY, fuzzed input (tests/client)
 #   readme    every SQL example of the documentation
+#   store     the document store: random filters and searches beside what they mean, several sessions (tests/store)
+#   examples  the programs in examples, and what they print; on one version
 #   ddl, isolation, oracle, filters, crash, replica, damage
 #             indexes on whole servers (tests/cluster): what SQL can do to a table, chosen interleavings, random queries
 #             by index and without, random filters by all kinds of indexes, kill -9, a standby, damaged files
@@ -22,7 +24,7 @@ PASSED=0
 FAILED=0
 SKIPPED=()
 CLUSTER="ddl isolation oracle filters crash replica damage"
-LAYERS=${LAYERS:-core pg_test regress beside dump client readme $CLUSTER release}
+LAYERS=${LAYERS:-core pg_test regress beside dump client readme store $CLUSTER release examples}
 # Seconds of the random tests and rounds of kill -9, on each version.
 export ORACLE_SECONDS=${ORACLE_SECONDS:-60} FILTERS_SECONDS=${FILTERS_SECONDS:-25} CRASH_ROUNDS=${CRASH_ROUNDS:-15}
 
@@ -123,7 +125,7 @@ for major in "${VERSIONS[@]}"; do
         run_cargo "pg_test on $major" cargo pgrx test "pg$major" --no-default-features
         rm -rf "$CACHE/pg_test-data"
     fi
-    if [ "$LAYERS" != core ] && [ "$LAYERS" != pg_test ] && [ "$LAYERS" != release ]; then
+    if [[ " core pg_test release examples " != *" $LAYERS "* ]]; then
         log "PostgreSQL $major: SQL and clients"
         if ! install_build "$major"; then
             tally "build for $major" 0 1 1
@@ -136,6 +138,11 @@ for major in "${VERSIONS[@]}"; do
         export PYTHON
         wants client && run_script "client on $major" with_server "$major" "$PYTHON" "$ROOT/tests/client/test_client.py"
         wants readme && run_script "readme on $major" with_server "$major" "$PYTHON" "$ROOT/tests/documentation.py"
+        if wants store; then
+            for part in filters searches sessions; do
+                run_script "store: $part on $major" with_server "$major" "$PYTHON" "$ROOT/tests/store/$part.py"
+            done
+        fi
         for layer in $CLUSTER; do
             # Each of these starts servers of its own.
             BIN=$("$(pg_config_path "$major")" --bindir)
@@ -150,6 +157,20 @@ if wants release; then
     major=${VERSIONS[0]}
     if install_build "$major" --release; then run_regress "regress on $major, optimised" "$major"
     else tally "optimised build for $major" 0 1 1; fi
+fi
+
+if wants examples; then
+    log "examples"
+    major=${VERSIONS[0]}
+    ensure_python
+    ensure_examples_tools
+    export PYTHON CACHE
+    # Of the last build for it, if there was one: this comes after the optimised one.
+    if wants release || install_build "$major"; then
+        run_script "examples on $major" with_server "$major" "$PYTHON" "$ROOT/tests/store/examples.py"
+    else
+        tally "build for $major" 0 1 1
+    fi
 fi
 
 rm -f "$OUTPUT"
