@@ -1,5 +1,9 @@
 //! The numbers that a vector is made of, and the limits of a vector.
 
+pub use half::f16;
+use half::slice::HalfFloatSliceExt;
+
+use crate::distance::{Kernels, Table};
 use crate::error::VectorError;
 
 /// Most dimensions of a vector.
@@ -15,7 +19,7 @@ pub trait Element: Copy + PartialEq + PartialOrd + std::fmt::Debug + Send + Sync
     /// The bytes of one element.
     type Bytes: AsRef<[u8]> + for<'a> TryFrom<&'a [u8]>;
 
-    /// Nearest value to `value`; infinite if that is out of range.
+    /// Nearest value to the nearest `f32` to `value`; infinite if that is out of range. (pgvector goes this way, too.)
     fn from_f64(value: f64) -> Self;
 
     /// Nearest value to `value`; infinite if that is out of range.
@@ -24,11 +28,17 @@ pub trait Element: Copy + PartialEq + PartialOrd + std::fmt::Debug + Send + Sync
     /// The same number as `f32`; exact for every implementor.
     fn to_f32(self) -> f32;
 
+    /// The same numbers as `f32`. Shapes: both \[dim\].
+    fn widen(elements: &[Self], widened: &mut [f32]);
+
     /// The bytes in network order.
     fn to_be_bytes(self) -> Self::Bytes;
 
     /// The element that [`Self::to_be_bytes`] gives `bytes` for.
     fn from_be_bytes(bytes: Self::Bytes) -> Self;
+
+    /// The kernels for vectors with such elements.
+    fn table(kernels: &Kernels) -> &Table<Self>;
 }
 
 impl Element for f32 {
@@ -52,6 +62,10 @@ impl Element for f32 {
         self
     }
 
+    fn widen(elements: &[Self], widened: &mut [f32]) {
+        widened.copy_from_slice(elements);
+    }
+
     #[inline]
     fn to_be_bytes(self) -> Self::Bytes {
         self.to_be_bytes()
@@ -60,6 +74,53 @@ impl Element for f32 {
     #[inline]
     fn from_be_bytes(bytes: Self::Bytes) -> Self {
         f32::from_be_bytes(bytes)
+    }
+
+    #[inline]
+    fn table(kernels: &Kernels) -> &Table<Self> {
+        &kernels.single
+    }
+}
+
+/// IEEE 754 binary16.
+impl Element for f16 {
+    const TYPE_NAME: &'static str = "verahalfvec";
+
+    type Bytes = [u8; 2];
+
+    #[inline]
+    #[allow(clippy::cast_possible_truncation)] // rounding is the purpose
+    fn from_f64(value: f64) -> Self {
+        Self::from_f32(value as f32)
+    }
+
+    #[inline]
+    fn from_f32(value: f32) -> Self {
+        f16::from_f32(value)
+    }
+
+    #[inline]
+    fn to_f32(self) -> f32 {
+        f16::to_f32(self)
+    }
+
+    fn widen(elements: &[Self], widened: &mut [f32]) {
+        elements.convert_to_f32_slice(widened);
+    }
+
+    #[inline]
+    fn to_be_bytes(self) -> Self::Bytes {
+        f16::to_be_bytes(self)
+    }
+
+    #[inline]
+    fn from_be_bytes(bytes: Self::Bytes) -> Self {
+        f16::from_be_bytes(bytes)
+    }
+
+    #[inline]
+    fn table(kernels: &Kernels) -> &Table<Self> {
+        &kernels.half
     }
 }
 
@@ -108,6 +169,19 @@ pub fn check_element<E: Element>(value: E) -> Result<E, VectorError> {
     } else {
         Err(VectorError::Infinite { type_name: E::TYPE_NAME })
     }
+}
+
+/// The element for a number that comes from elsewhere.
+///
+/// Errors: [`VectorError::NotANumber`], [`VectorError::Infinite`]; and for a finite number without a finite element
+/// [`VectorError::OutOfRange`], in which `literal` is to say how it is written.
+#[inline]
+pub fn element_of<E: Element>(number: f32, literal: impl FnOnce(f32) -> String) -> Result<E, VectorError> {
+    let element = E::from_f32(number);
+    if element.to_f32().is_infinite() && number.is_finite() {
+        return Err(VectorError::OutOfRange { type_name: E::TYPE_NAME, literal: literal(number) });
+    }
+    check_element(element)
 }
 
 /// Checks the list of type modifiers of `veravec(n)`; gives `n`, which is in `1..=MAX_DIM`.

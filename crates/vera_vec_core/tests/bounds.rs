@@ -10,7 +10,7 @@ use proptest::test_runner::{Config, TestRunner};
 use vera_vec_core::codes::kernels::levels::fine_level;
 use vera_vec_core::codes::kernels::{CodeKernels, CodeLevel};
 use vera_vec_core::codes::{CodeKind, EncodedRow, Encoder, Interval, Query, Refined, Rotation, RowState};
-use vera_vec_core::distance::Kernels;
+use vera_vec_core::distance::{Kernels, any_order_error};
 use vera_vec_core::page::{Layout, Page, ScanPage, ScanPageMut};
 use vera_vec_core::ranking::Place;
 use vera_vec_core::{MAX_DIM, Metric};
@@ -222,13 +222,79 @@ fn keys(query: &mut Query, layout: &Layout, row: &EncodedRow) -> (i32, Interval)
     (coarse[0], fine)
 }
 
+/// A float32 sum of terms, whatever order somebody else's kernel adds them in: one after the other, the other way round, the
+/// largest first (which loses most of the small ones), the smallest first, or by halves.
+fn sum(terms: &[(f32, f32)], order: usize, is_fused: bool) -> f32 {
+    let product = |&(x, y): &(f32, f32)| x * y;
+    let mut terms = terms.to_vec();
+    match order {
+        0 => {}
+        1 => terms.reverse(),
+        2 => terms.sort_by(|a, b| product(b).abs().total_cmp(&product(a).abs())),
+        3 => terms.sort_by(|a, b| product(a).abs().total_cmp(&product(b).abs())),
+        _ => {
+            let (left, right) = terms.split_at(terms.len() / 2);
+            return if terms.len() < 2 {
+                terms.iter().map(product).sum()
+            } else {
+                sum(left, order, is_fused) + sum(right, order, is_fused)
+            };
+        }
+    }
+    terms.iter().fold(0.0, |total, &(x, y)| if is_fused { x.mul_add(y, total) } else { total + x * y })
+}
+
+/// The bounds for operators of others hold for the values that such operators give.
+fn check_others(
+    metric: Metric,
+    encoder: &Encoder,
+    layout: &Layout,
+    row: &EncodedRow,
+    vector: &[f32],
+    query_vector: &[f32],
+    what: &str,
+) {
+    let mut query = Query::new(metric, encoder, Some(query_vector), any_order_error(vector.len()));
+    let (coarse, fine) = keys(&mut query, layout, row);
+    let pairs = |term: fn(f32, f32) -> (f32, f32)| -> Vec<(f32, f32)> {
+        vector.iter().zip(query_vector).map(|(&x, &q)| term(x, q)).collect()
+    };
+    let products = pairs(|x, q| (x, q));
+    let squares = pairs(|x, q| (x - q, x - q));
+    let differences = pairs(|x, q| ((x - q).abs(), 1.0));
+    let (own, query_own) = (pairs(|x, _| (x, x)), pairs(|_, q| (q, q)));
+    for order in 0..5 {
+        for is_fused in [false, true] {
+            let sum = |terms: &[(f32, f32)]| f64::from(sum(terms, order, is_fused));
+            let exact = match metric {
+                Metric::L2 => sum(&squares).sqrt(),
+                Metric::NegativeInnerProduct => -sum(&products),
+                Metric::Cosine => {
+                    1.0 - (sum(&products) / (sum(&own) * sum(&query_own)).sqrt()).clamp(-1.0, 1.0)
+                }
+                Metric::L1 => sum(&differences),
+            };
+            let place = |key| Place::of(query.distance(key));
+            let value = Place::of(Some(exact));
+            assert!(
+                place(coarse) <= value && place(fine.least) <= value && value <= place(fine.most),
+                "{metric:?}, {what}, order {order}, fused {is_fused}, {} dimensions: {:?}, {:?} … {:?} for {exact:e}\n{vector:?}\n{query_vector:?}",
+                vector.len(),
+                query.distance(coarse),
+                query.distance(fine.least),
+                query.distance(fine.most),
+            );
+        }
+    }
+}
+
 /// Returns how far apart the best bounds are.
 fn check(metric: Metric, encoder: &Encoder, vector: &[f32], query_vector: &[f32], what: &str) -> f64 {
     let layout = Layout::new(encoder.kind(), vector.len(), 0);
     let mut row = EncodedRow::new(vector.len());
     encoder.encode(Some(vector), &mut row);
     let exact = Kernels::best().distance(metric, vector, query_vector);
-    let mut query = Query::new(metric, encoder, Some(query_vector));
+    let mut query = Query::new(metric, encoder, Some(query_vector), 0.0);
     let (coarse, fine) = keys(&mut query, &layout, &row);
     // As PostgreSQL orders float8; nothing that is not NULL is after NULL.
     let place = |key| Place::of(query.distance(key));
@@ -251,11 +317,12 @@ fn check(metric: Metric, encoder: &Encoder, vector: &[f32], query_vector: &[f32]
     // Every level of SIMD gives the same keys.
     for level in CodeLevel::ALL {
         if let Some(kernels) = CodeKernels::for_level(level) {
-            let mut other = Query::new(metric, encoder, Some(query_vector)).with_kernels(kernels);
+            let mut other = Query::new(metric, encoder, Some(query_vector), 0.0).with_kernels(kernels);
             assert_eq!(keys(&mut other, &layout, &row), (coarse, fine), "{} differs", level.name());
         }
     }
     encoder.verify(Some(vector), &mut row).unwrap();
+    check_others(metric, encoder, &layout, &row, vector, query_vector, what);
     query.distance(fine.most).unwrap_or(f64::INFINITY) - query.distance(fine.least).unwrap()
 }
 
@@ -411,7 +478,7 @@ fn a_query_along_the_centre_has_bounds() {
 fn constants_that_are_no_numbers_bound_nothing() {
     let any = Interval {
         least: Query::LEAST,
-        most: Query::new(Metric::L2, &Encoder::new(CodeKind::Rotated, vec![0.0]), None)
+        most: Query::new(Metric::L2, &Encoder::new(CodeKind::Rotated, vec![0.0]), None, 0.0)
             .key_of_state(RowState::Coded)
             .unwrap(),
     };
@@ -420,7 +487,7 @@ fn constants_that_are_no_numbers_bound_nothing() {
         let encoder = Encoder::new(kind, vec![0.5, 0.25]);
         let mut row = EncodedRow::new(2);
         encoder.encode(Some(&[1.0, 2.0]), &mut row);
-        let mut query = Query::new(metric, &encoder, Some(&[2.0, 1.0]));
+        let mut query = Query::new(metric, &encoder, Some(&[2.0, 1.0]), 0.0);
         let mut interval = |constants, fine_constants| {
             query.fine_interval(&Refined { constants, fine_constants, coarse: &row.coarse, fine: &row.fine })
         };
@@ -431,7 +498,7 @@ fn constants_that_are_no_numbers_bound_nothing() {
             assert_eq!(interval(row.constants, wrong), any, "{metric:?}, fine constant {constant}");
         }
         // Nor does a query of which nothing can be said, as one of other dimensions.
-        let mut unlike = Query::new(metric, &encoder, Some(&[1.0, 2.0, 3.0]));
+        let mut unlike = Query::new(metric, &encoder, Some(&[1.0, 2.0, 3.0]), 0.0);
         let refined = Refined {
             constants: row.constants,
             fine_constants: row.fine_constants,

@@ -4,6 +4,7 @@
 
 use proptest::prelude::*;
 use vera_vec_core::distance::{ABSOLUTE_ERROR, Kernels, RELATIVE_ERROR, SimdLevel};
+use vera_vec_core::element::f16;
 use vera_vec_core::{MAX_DIM, Metric};
 
 fn levels() -> Vec<&'static Kernels> {
@@ -220,5 +221,47 @@ proptest! {
             let distance = kernels.cosine(&a, &b);
             prop_assert!(distance.is_nan() || (0.0..=2.0).contains(&distance), "{distance}");
         }
+    }
+}
+
+/// Half precision: the bits of what the widened vectors give.
+#[track_caller]
+fn check_half(a: &[f16], b: &[f16]) {
+    let widened = |half: &[f16]| half.iter().map(|x| x.to_f32()).collect::<Vec<_>>();
+    let (wide_a, wide_b) = (widened(a), widened(b));
+    let portable = Kernels::for_level(SimdLevel::Portable).unwrap();
+    for kernels in levels() {
+        for metric in Metric::ALL {
+            assert_eq!(
+                kernels.distance(metric, a, b).to_bits(),
+                portable.distance(metric, &wide_a, &wide_b).to_bits(),
+                "{metric:?} at {}, {} dimensions",
+                kernels.level().name(),
+                a.len()
+            );
+        }
+    }
+}
+
+#[test]
+fn half_precision_of_all_lengths_and_offsets() {
+    // All finite halves in some order.
+    let value =
+        |i: u16| f16::from_bits((i.wrapping_mul(40_503) % 0x7c00) | (u16::from(i.is_multiple_of(3)) << 15));
+    let (a, b): (Vec<_>, Vec<_>) = (0..2300).map(|i| (value(i), value(i + 7))).unzip();
+    for dim in (0..200).chain([2047, 2048, 2049, 2200]) {
+        for offset in 0..4 {
+            check_half(&a[offset..offset + dim], &b[4 - offset..4 - offset + dim]);
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn half_precision_of_any_values(bits in prop::collection::vec((0u16..0x7c00, any::<bool>(), 0u16..0x7c00, any::<bool>()), 1..600)) {
+        let half = |(bits, negative): (u16, bool)| f16::from_bits(bits | (u16::from(negative) << 15));
+        let a: Vec<_> = bits.iter().map(|&(a, negative, _, _)| half((a, negative))).collect();
+        let b: Vec<_> = bits.iter().map(|&(_, _, b, negative)| half((b, negative))).collect();
+        check_half(&a, &b);
     }
 }

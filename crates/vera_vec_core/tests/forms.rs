@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used)] // in tests
 
 use proptest::prelude::*;
+use vera_vec_core::element::{element_of, f16};
+use vera_vec_core::vector::{self, Arithmetic};
 use vera_vec_core::{VectorError, text, wire};
 
 fn finite() -> impl Strategy<Value = f32> {
@@ -101,4 +103,57 @@ proptest! {
             }
         }
     }
+}
+
+/// Every finite half comes back from its text and its bytes.
+#[test]
+fn all_halves_round_trip() {
+    let all: Vec<f16> = (0..=u16::MAX).map(f16::from_bits).filter(|x| x.is_finite()).collect();
+    for halves in all.chunks(1000) {
+        let written = halves.iter().map(|x| format!("{}", x.to_f32())).collect::<Vec<_>>().join(",");
+        let parsed: Vec<f16> = text::parse(format!("[{written}]").as_bytes(), None).unwrap();
+        let bits = |values: &[f16]| values.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+        assert_eq!(bits(&parsed), bits(halves));
+        let mut bytes = vec![0; 2 * halves.len()];
+        wire::encode(halves, &mut bytes);
+        let mut decoded = vec![f16::ZERO; halves.len()];
+        wire::decode(&bytes, &mut decoded).unwrap();
+        assert_eq!(bits(&decoded), bits(halves));
+    }
+}
+
+#[test]
+fn halves_have_a_smaller_range() {
+    let parse = |text: &str| text::parse::<f16>(text.as_bytes(), None);
+    assert_eq!(
+        parse("[65519,-65519,1e-8,6e-8]").unwrap(),
+        [f16::MAX, f16::MIN, f16::ZERO, f16::from_bits(1)]
+    );
+    assert_eq!(parse("[65520]").unwrap_err().to_string(), "\"65520\" is out of range for type verahalfvec");
+    assert_eq!(parse("[1e39]").unwrap_err().to_string(), "\"1e39\" is out of range for type verahalfvec");
+    assert_eq!(parse("[inf]").unwrap_err().to_string(), "infinite value not allowed in verahalfvec");
+    assert_eq!(
+        wire::decode(&[0x7c, 0], &mut [f16::ZERO]).unwrap_err().to_string(),
+        "infinite value not allowed in verahalfvec"
+    );
+    assert_eq!(
+        element_of::<f16>(65520.0, |x| x.to_string()).unwrap_err().to_string(),
+        "\"65520\" is out of range for type verahalfvec"
+    );
+    assert_eq!(
+        element_of::<f16>(f32::NAN, |x| x.to_string()).unwrap_err().to_string(),
+        "NaN not allowed in verahalfvec"
+    );
+    assert_eq!(
+        element_of::<f16>(f32::INFINITY, |x| x.to_string()).unwrap_err().to_string(),
+        "infinite value not allowed in verahalfvec"
+    );
+    assert_eq!(element_of::<f32>(f32::MAX, |x| x.to_string()).unwrap(), f32::MAX);
+    let half = f16::from_f32;
+    let mut result = [f16::ZERO];
+    let mut compute = |operation, a, b| vector::arithmetic(operation, &[half(a)], &[half(b)], &mut result);
+    assert_eq!(compute(Arithmetic::Add, 65504.0, 1.0), Ok(()));
+    assert_eq!(compute(Arithmetic::Add, 65504.0, 16.0), Err(VectorError::Overflow));
+    assert_eq!(compute(Arithmetic::Multiply, 1e-4, 1e-4), Err(VectorError::Underflow));
+    assert_eq!(vector::norm(&[half(3.0), half(4.0)]), 5.0);
 }

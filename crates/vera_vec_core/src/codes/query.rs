@@ -80,7 +80,11 @@ impl Query {
     pub const LEAST: i32 = key_of(f32::NEG_INFINITY);
 
     /// Prepares a query; NULL is None. The encoder must be of the kind of codes that the metric has.
-    pub fn new(metric: Metric, encoder: &Encoder, query: Option<&[f32]>) -> Self {
+    ///
+    /// `operator_error`: how far, relative to their terms' magnitudes, the operator's sums may be from the exact ones. 0 says
+    /// that it is made of the kernels of [`crate::distance`], whose error is in the bounds anyway; for others there is
+    /// [`crate::distance::any_order_error`].
+    pub fn new(metric: Metric, encoder: &Encoder, query: Option<&[f32]>, operator_error: f64) -> Self {
         debug_assert_eq!(CodeKind::of(metric), encoder.kind());
         let bounds = match query {
             None => Bounds::Constant(NULL_KEY),
@@ -93,9 +97,11 @@ impl Query {
                 let bytes = row_bytes(query.len());
                 let bounded = match encoder.kind() {
                     CodeKind::Rotated => {
-                        RotatedQuery::new(metric, encoder, bytes, query).map(Bounds::Rotated)
+                        RotatedQuery::new(metric, encoder, bytes, query, operator_error).map(Bounds::Rotated)
                     }
-                    CodeKind::Taxicab => TaxicabQuery::new(encoder, bytes, query).map(Bounds::Taxicab),
+                    CodeKind::Taxicab => {
+                        TaxicabQuery::new(encoder, bytes, query, operator_error).map(Bounds::Taxicab)
+                    }
                 };
                 bounded.unwrap_or(Bounds::Constant(Self::LEAST))
             }

@@ -76,8 +76,14 @@ impl<T: Copy + Default + TryFrom<i32>> Weights<T> {
 impl RotatedQuery {
     /// None if the query has no bounds: its norm, or its distance from the centre, is out of range.
     ///
-    /// `query` is not zero if the metric is cosine.
-    pub(super) fn new(metric: Metric, encoder: &Encoder, row_bytes: usize, query: &[f32]) -> Option<Self> {
+    /// `query` is not zero if the metric is cosine. `operator_error` is as for [`super::Query::new`].
+    pub(super) fn new(
+        metric: Metric,
+        encoder: &Encoder,
+        row_bytes: usize,
+        query: &[f32],
+        operator_error: f64,
+    ) -> Option<Self> {
         let center = encoder.center();
         let center_square = square(center);
         let norm = square(query).sqrt();
@@ -121,13 +127,18 @@ impl RotatedQuery {
         const PRODUCT_SLACK: f64 = 2.0 * TAU;
         /// 2⁻¹²⁰
         const UNDERFLOW: f64 = f64::from_bits((1023 - 120) << 52);
+        // ARCHITECTURE.md, "Operators of others". Of a cosine it is the error of the product and that of the norms.
+        let product_slack = match metric {
+            Metric::Cosine => PRODUCT_SLACK + 2.01 * operator_error,
+            _ => PRODUCT_SLACK + operator_error,
+        };
         let (base, center_weight, slack_sum, slack) = match metric {
             Metric::L2 | Metric::L1 => (from_center_square, alpha - 1.0, 2.0 * inexact, UNDERFLOW),
             Metric::NegativeInnerProduct | Metric::Cosine => (
                 query_dot_center,
                 alpha,
-                PRODUCT_SLACK * norm + inexact,
-                PRODUCT_SLACK * norm * center_norm + UNDERFLOW,
+                product_slack * norm + inexact,
+                product_slack * norm * center_norm + UNDERFLOW,
             ),
         };
         let up = |number: f64| to_f32(number).next_up();
@@ -140,8 +151,8 @@ impl RotatedQuery {
             tau: up(tau),
             base: to_f32(base),
             center_weight: to_f32(center_weight),
-            // 1 − 2⁻¹⁴
-            shrink: to_f32(1.0 - 4.0 * TAU),
+            // 1 − 2⁻¹⁴, and less for an operator of others: a square of a distance is at most twice what this is a factor of.
+            shrink: to_f32(1.0 - 4.0 * TAU - 2.0 * operator_error).next_down(),
             slack_sum: up(slack_sum),
             floor_slack: up(slack),
         };

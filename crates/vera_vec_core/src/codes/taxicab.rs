@@ -17,6 +17,8 @@ const ROUNDING: f64 = 1.0 / 65_536.0;
 pub(super) struct TaxicabQuery {
     /// q − c
     from_center: Vec<f64>,
+    /// What bounds are made farther apart by, relative.
+    rounding: f64,
     row_bytes: usize,
     /// The query on the scales met so far, by the scale's bits. Rows of an index share a few of them.
     scales: HashMap<u32, OnScale>,
@@ -61,25 +63,30 @@ impl Weights {
     }
 
     /// The lower bound's key for a sum of differences.
-    fn key(&self, sum: u32, scale: f32, residual: f32) -> i32 {
+    fn key(&self, sum: u32, scale: f32, residual: f32, rounding: f64) -> i32 {
         let bound = f64::from(scale) * (f64::from(sum) + self.outside) - f64::from(residual);
         if bound.is_nan() {
             return Query::LEAST;
         }
-        key_of(to_f32((bound * (1.0 - ROUNDING)).max(0.0)).next_down().max(0.0))
+        key_of(to_f32((bound * (1.0 - rounding)).max(0.0)).next_down().max(0.0))
     }
 
     /// The same with the upper bound.
-    fn interval(&self, sum: u32, scale: f32, residual: f32) -> Interval {
+    fn interval(&self, sum: u32, scale: f32, residual: f32, rounding: f64) -> Interval {
         let most = f64::from(scale) * (f64::from(sum) + self.moved) + f64::from(residual);
-        let interval = Interval::of(0.0, most * (1.0 + ROUNDING));
-        Interval { least: self.key(sum, scale, residual), ..interval }
+        let interval = Interval::of(0.0, most * (1.0 + rounding));
+        Interval { least: self.key(sum, scale, residual, rounding), ..interval }
     }
 }
 
 impl TaxicabQuery {
     /// None if the query has no bounds: a component, or its distance from the centre's, is out of range.
-    pub(super) fn new(encoder: &Encoder, row_bytes: usize, query: &[f32]) -> Option<Self> {
+    pub(super) fn new(
+        encoder: &Encoder,
+        row_bytes: usize,
+        query: &[f32],
+        operator_error: f64,
+    ) -> Option<Self> {
         let from_center: Vec<f64> =
             query.iter().zip(encoder.center()).map(|(&q, &c)| f64::from(q) - f64::from(c)).collect();
         let largest = |numbers: &mut dyn Iterator<Item = f64>| numbers.fold(0.0, |m: f64, x| m.max(x.abs()));
@@ -88,7 +95,8 @@ impl TaxicabQuery {
         {
             return None;
         }
-        Some(Self { from_center, row_bytes, scales: HashMap::new(), sums: Vec::new() })
+        let rounding = ROUNDING + operator_error;
+        Some(Self { from_center, rounding, row_bytes, scales: HashMap::new(), sums: Vec::new() })
     }
 
     fn on_scale(&mut self, scale: f32) -> &OnScale {
@@ -110,7 +118,7 @@ impl TaxicabQuery {
         keys: &mut [i32],
     ) {
         let [scales, residuals, ..] = *constants;
-        let row_bytes = self.row_bytes;
+        let (row_bytes, rounding) = (self.row_bytes, self.rounding);
         let mut sums = std::mem::take(&mut self.sums);
         sums.resize(keys.len(), 0);
         let mut first = 0;
@@ -127,7 +135,7 @@ impl TaxicabQuery {
             for ((key, &sum), &residual) in
                 keys[rows.clone()].iter_mut().zip(&sums[rows.clone()]).zip(&residuals[rows.clone()])
             {
-                *key = weights.key(sum, run[0], residual);
+                *key = weights.key(sum, run[0], residual, rounding);
             }
             first = rows.end;
         }
@@ -136,9 +144,9 @@ impl TaxicabQuery {
 
     /// Bounds of a row from both codes.
     pub(super) fn fine_interval(&mut self, kernels: &CodeKernels, row: &Refined<'_>) -> Interval {
-        let scale = row.constants[0];
+        let (scale, rounding) = (row.constants[0], self.rounding);
         let weights = &self.on_scale(scale).fine;
         let sum = kernels.byte_sad(row.coarse, row.fine, &weights.even, &weights.odd);
-        weights.interval(sum, scale, row.fine_constants[0])
+        weights.interval(sum, scale, row.fine_constants[0], rounding)
     }
 }

@@ -5,18 +5,32 @@ use std::arch::aarch64::{
 };
 
 use super::SimdLevel;
-use super::kernels::{Register, kernels};
+use super::kernels::{Load, Register, kernels};
+use crate::element::f16;
 
 /// A register of Advanced SIMD; only made where the CPU has it.
 #[derive(Clone, Copy)]
 struct Neon(float32x4_t);
 
-impl Register<4> for Neon {
+impl Load<f32, 4> for Neon {
     #[inline(always)]
     unsafe fn load(from: &[f32; 4]) -> Self {
         // SAFETY: the caller has checked the CPU; as many numbers are there as are loaded.
         Self(unsafe { vld1q_f32(from.as_ptr()) })
     }
+}
+
+impl Load<f16, 4> for Neon {
+    // Rust has no intrinsic for this conversion yet; the crate half has the instruction as assembly.
+    #[inline(always)]
+    unsafe fn load(from: &[f16; 4]) -> Self {
+        let wide = from.map(f16::to_f32);
+        // SAFETY: the caller has checked the CPU; as many numbers are there as are loaded.
+        Self(unsafe { vld1q_f32(wide.as_ptr()) })
+    }
+}
+
+impl Register<4> for Neon {
     #[inline(always)]
     unsafe fn zero() -> Self {
         // SAFETY: the caller has checked the CPU.
@@ -51,4 +65,4 @@ impl Register<4> for Neon {
     }
 }
 
-kernels!(NEON, SimdLevel::Neon, Neon, 4, cosine Neon, 4, "neon");
+kernels!(NEON, SimdLevel::Neon, Neon, 4, cosine Neon, 4, "neon", half "neon");

@@ -9,6 +9,7 @@
 #![allow(clippy::needless_range_loop)] // loops over lanes have constant bounds so that lanes stay in registers
 
 use super::SimdLevel;
+use crate::element::{Element, f16};
 
 /// Dimensions whose terms are added in float32, each lane its share, before the sum moves on to float64.
 ///
@@ -24,9 +25,6 @@ const BLOCK: usize = 2048;
 pub(super) trait Register<const W: usize>: Copy {
     /// # Safety
     /// The CPU has the features that this type's instructions need.
-    unsafe fn load(from: &[f32; W]) -> Self;
-    /// # Safety
-    /// The CPU has the features that this type's instructions need.
     unsafe fn zero() -> Self;
     fn add(self, other: Self) -> Self;
     fn sub(self, other: Self) -> Self;
@@ -34,6 +32,13 @@ pub(super) trait Register<const W: usize>: Copy {
     fn abs(self) -> Self;
     /// Adds lane i + n to lane i for n = W/2, W/4, …, 4; what is then in the first four lanes.
     fn fold(self) -> [f32; 4];
+}
+
+/// A register that elements `E` can be loaded into, widened to float32.
+pub(super) trait Load<E, const W: usize>: Register<W> {
+    /// # Safety
+    /// The CPU has the features that this type's instructions need.
+    unsafe fn load(from: &[E; W]) -> Self;
 }
 
 /// The terms of `K` sums over dimensions.
@@ -99,13 +104,14 @@ impl Terms<3> for ProductAndSquares {
 /// # Safety
 /// The CPU has the features that `R` needs.
 #[inline(always)]
-pub(super) unsafe fn sums<T, R, const W: usize, const N: usize, const K: usize>(
-    a: &[f32],
-    b: &[f32],
+pub(super) unsafe fn sums<T, E, R, const W: usize, const N: usize, const K: usize>(
+    a: &[E],
+    b: &[E],
 ) -> [f64; K]
 where
     T: Terms<K>,
-    R: Register<W>,
+    E: Element,
+    R: Load<E, W>,
 {
     const { assert!(N * W == T::LANES) };
     let dim = a.len().min(b.len());
@@ -120,7 +126,7 @@ where
         for (a, b) in a.iter().zip(b) {
             for i in 0..N {
                 // SAFETY: the caller's.
-                unsafe { add_terms::<T, R, W, N, K>(&mut lanes, i, &a[i], &b[i]) };
+                unsafe { add_terms::<T, E, R, W, N, K>(&mut lanes, i, &a[i], &b[i]) };
             }
         }
         if !(a_rest.is_empty() && a_tail.is_empty()) {
@@ -134,7 +140,7 @@ where
                     _ => break,
                 };
                 // SAFETY: the caller's.
-                unsafe { add_terms::<T, R, W, N, K>(&mut lanes, i, a, b) };
+                unsafe { add_terms::<T, E, R, W, N, K>(&mut lanes, i, a, b) };
             }
         }
         for k in 0..K {
@@ -149,14 +155,14 @@ where
 /// # Safety
 /// The CPU has the features that `R` needs.
 #[inline(always)]
-unsafe fn add_terms<T, R, const W: usize, const N: usize, const K: usize>(
+unsafe fn add_terms<T, E, R, const W: usize, const N: usize, const K: usize>(
     lanes: &mut [[R; N]; K],
     i: usize,
-    a: &[f32; W],
-    b: &[f32; W],
+    a: &[E; W],
+    b: &[E; W],
 ) where
     T: Terms<K>,
-    R: Register<W>,
+    R: Load<E, W>,
 {
     // SAFETY: the caller's.
     let terms = T::of(unsafe { R::load(a) }, unsafe { R::load(b) });
@@ -167,8 +173,8 @@ unsafe fn add_terms<T, R, const W: usize, const N: usize, const K: usize>(
 
 /// The last elements of a vector, and zeros.
 #[inline(always)]
-fn padded<const W: usize>(tail: &[f32]) -> [f32; W] {
-    let mut lanes = [0.0; W];
+fn padded<E: Element, const W: usize>(tail: &[E]) -> [E; W] {
+    let mut lanes = [E::from_f32(0.0); W];
     lanes[..tail.len()].copy_from_slice(tail);
     lanes
 }
@@ -187,51 +193,77 @@ fn sum_lanes<R: Register<W>, const W: usize, const N: usize>(mut registers: [R; 
     (a + b) + (c + d)
 }
 
-/// Makes the table of kernels over a register type of `$width` lanes, and one for the three sums of the cosine
-/// distance, compiled for the CPU feature named.
+/// Makes the kernels of a level over a register type of `$width` lanes, and one for the three sums of the cosine
+/// distance, compiled for the CPU features named; the latter for half precision.
 macro_rules! kernels {
     ($name:ident, $level:expr, $register:ty, $width:literal, cosine $cosine_register:ty, $cosine_width:literal
-     $(, $feature:literal)?) => {
-        pub(super) static $name: $crate::distance::Kernels = {
-            use $crate::distance::kernels::{
-                AbsoluteDifference, Product, ProductAndSquares, SquaredDifference, Terms, sums,
-            };
-            // Each of them: # Safety: the CPU has the feature named.
-            $(#[target_feature(enable = $feature)])?
-            unsafe fn l2_sq(a: &[f32], b: &[f32]) -> [f64; 1] {
-                // SAFETY: the caller's.
-                unsafe { sums::<SquaredDifference, $register, $width, { SquaredDifference::LANES / $width }, 1>(a, b) }
-            }
-            $(#[target_feature(enable = $feature)])?
-            unsafe fn inner_product(a: &[f32], b: &[f32]) -> [f64; 1] {
-                // SAFETY: the caller's.
-                unsafe { sums::<Product, $register, $width, { Product::LANES / $width }, 1>(a, b) }
-            }
-            $(#[target_feature(enable = $feature)])?
-            unsafe fn l1(a: &[f32], b: &[f32]) -> [f64; 1] {
-                // SAFETY: the caller's.
-                unsafe { sums::<AbsoluteDifference, $register, $width, { AbsoluteDifference::LANES / $width }, 1>(a, b) }
-            }
-            $(#[target_feature(enable = $feature)])?
-            unsafe fn cosine(a: &[f32], b: &[f32]) -> [f64; 3] {
-                // SAFETY: the caller's.
-                unsafe { sums::<ProductAndSquares, $cosine_register, $cosine_width, { ProductAndSquares::LANES / $cosine_width }, 3>(a, b) }
-            }
-            $crate::distance::Kernels { level: $level, l2_sq, inner_product, l1, cosine }
+     $(, $feature:literal, half $half_feature:literal)?) => {
+        pub(super) static $name: $crate::distance::Kernels = $crate::distance::Kernels {
+            level: $level,
+            single: $crate::distance::kernels::table!(
+                f32, $register, $width, cosine $cosine_register, $cosine_width $(, $feature)?
+            ),
+            half: $crate::distance::kernels::table!(
+                $crate::element::f16, $register, $width, cosine $cosine_register, $cosine_width $(, $half_feature)?
+            ),
         };
     };
 }
 pub(super) use kernels;
 
+/// Makes the table of kernels for one type of elements.
+macro_rules! table {
+    ($element:ty, $register:ty, $width:literal, cosine $cosine_register:ty, $cosine_width:literal
+     $(, $feature:literal)?) => {{
+        use $crate::distance::kernels::{
+            AbsoluteDifference, Product, ProductAndSquares, SquaredDifference, Terms, sums,
+        };
+        type E = $element;
+        // Each of them: # Safety: the CPU has the features named.
+        $(#[target_feature(enable = $feature)])?
+        unsafe fn l2_sq(a: &[E], b: &[E]) -> [f64; 1] {
+            // SAFETY: the caller's.
+            unsafe { sums::<SquaredDifference, E, $register, $width, { SquaredDifference::LANES / $width }, 1>(a, b) }
+        }
+        $(#[target_feature(enable = $feature)])?
+        unsafe fn inner_product(a: &[E], b: &[E]) -> [f64; 1] {
+            // SAFETY: the caller's.
+            unsafe { sums::<Product, E, $register, $width, { Product::LANES / $width }, 1>(a, b) }
+        }
+        $(#[target_feature(enable = $feature)])?
+        unsafe fn l1(a: &[E], b: &[E]) -> [f64; 1] {
+            // SAFETY: the caller's.
+            unsafe { sums::<AbsoluteDifference, E, $register, $width, { AbsoluteDifference::LANES / $width }, 1>(a, b) }
+        }
+        $(#[target_feature(enable = $feature)])?
+        unsafe fn cosine(a: &[E], b: &[E]) -> [f64; 3] {
+            // SAFETY: the caller's.
+            unsafe { sums::<ProductAndSquares, E, $cosine_register, $cosine_width, { ProductAndSquares::LANES / $cosine_width }, 3>(a, b) }
+        }
+        $crate::distance::Table { l2_sq, inner_product, l1, cosine }
+    }};
+}
+pub(super) use table;
+
 /// A register without instructions of its own: the compiler makes of it what the architecture always has.
 #[derive(Clone, Copy)]
 struct Portable([f32; 16]);
 
-impl Register<16> for Portable {
+impl Load<f32, 16> for Portable {
     #[inline(always)]
     unsafe fn load(from: &[f32; 16]) -> Self {
         Self(*from)
     }
+}
+
+impl Load<f16, 16> for Portable {
+    #[inline(always)]
+    unsafe fn load(from: &[f16; 16]) -> Self {
+        Self(from.map(f16::to_f32))
+    }
+}
+
+impl Register<16> for Portable {
     #[inline(always)]
     unsafe fn zero() -> Self {
         Self([0.0; 16])

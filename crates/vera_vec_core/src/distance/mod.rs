@@ -19,6 +19,7 @@ mod x86_64;
 
 use std::sync::LazyLock;
 
+use crate::element::{Element, f16};
 use crate::metric::Metric;
 
 /// Bound of a kernel's rounding error, relative to the sum of its terms' magnitudes.
@@ -36,6 +37,20 @@ use crate::metric::Metric;
 /// does what rounding makes of that: 2⁻¹⁴⁹ covers both.
 pub const RELATIVE_ERROR: f64 = 68.0 / 16_777_216.0;
 
+/// Bound of the rounding error of a sum of `dim` terms in float32, relative to the sum of its terms' magnitudes, whatever
+/// the order of its additions: of operators that are not made of these kernels.
+///
+/// Why, with u = 2⁻²⁴: a term is computed with at most three roundings, as for [`RELATIVE_ERROR`], or with fewer if it is
+/// fused with an addition. It takes part in at most dim − 1 additions, each with a rounding of u. So it is multiplied by
+/// at most (1+u)^(dim+2), which is below 1 + n·u / (1 − n·u) for n = dim + 2 (N. Higham, Accuracy and Stability of
+/// Numerical Algorithms, lemma 3.1). One more is for what rounds the sum again, as a conversion does.
+#[must_use]
+pub fn any_order_error(dim: usize) -> f64 {
+    #[allow(clippy::cast_precision_loss)] // at most 16,000
+    let error = (dim + 3) as f64 / 16_777_216.0;
+    error / (1.0 - error)
+}
+
 /// Bound of the error that underflow adds, for each dimension. See [`RELATIVE_ERROR`].
 pub const ABSOLUTE_ERROR: f64 = f64::from_bits((1023 - 149) << 52);
 
@@ -46,7 +61,7 @@ pub enum SimdLevel {
     Portable,
     /// aarch64: Advanced SIMD, 128 bits.
     Neon,
-    /// x86-64: AVX2, 256 bits.
+    /// x86-64: AVX2 and F16C, 256 bits.
     Avx2,
     /// x86-64: AVX-512F, 512 bits.
     Avx512,
@@ -78,18 +93,28 @@ pub struct CosineSums {
     pub b_sq: f64,
 }
 
-type Sums<const K: usize> = unsafe fn(&[f32], &[f32]) -> [f64; K];
+type Sums<E, const K: usize> = unsafe fn(&[E], &[E]) -> [f64; K];
+
+/// The kernels of one [`SimdLevel`] for vectors with elements `E`.
+#[derive(Debug)]
+pub struct Table<E> {
+    l2_sq: Sums<E, 1>,
+    inner_product: Sums<E, 1>,
+    l1: Sums<E, 1>,
+    cosine: Sums<E, 3>,
+}
 
 /// The kernels of one [`SimdLevel`].
+///
+/// Those for `f16` widen elements and go on as those for `f32`: a vector's distances have the same bits as those
+/// of the widened vector.
 ///
 /// Shapes: `a`, `b`: \[dim\], any alignment, `dim` may be 0. If the lengths differ, the shorter counts.
 #[derive(Debug)]
 pub struct Kernels {
     level: SimdLevel,
-    l2_sq: Sums<1>,
-    inner_product: Sums<1>,
-    l1: Sums<1>,
-    cosine: Sums<3>,
+    pub(crate) single: Table<f32>,
+    pub(crate) half: Table<f16>,
 }
 
 impl Kernels {
@@ -100,12 +125,11 @@ impl Kernels {
             #[cfg(target_arch = "aarch64")]
             SimdLevel::Neon => std::arch::is_aarch64_feature_detected!("neon").then_some(&aarch64::NEON),
             #[cfg(target_arch = "x86_64")]
-            SimdLevel::Avx2 => is_x86_feature_detected!("avx2").then_some(&x86_64::AVX2),
+            SimdLevel::Avx2 => has_avx2().then_some(&x86_64::AVX2),
             #[cfg(target_arch = "x86_64")]
             SimdLevel::Avx512 => {
                 // AVX2 too: some of the table's kernels use its registers.
-                let detected = is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx2");
-                detected.then_some(&x86_64::AVX512)
+                (is_x86_feature_detected!("avx512f") && has_avx2()).then_some(&x86_64::AVX512)
             }
             #[allow(unreachable_patterns)]
             _ => None,
@@ -131,39 +155,39 @@ impl Kernels {
 
     /// Squared Euclidean distance Σ(aᵢ − bᵢ)².
     #[inline]
-    pub fn l2_sq(&self, a: &[f32], b: &[f32]) -> f64 {
+    pub fn l2_sq<E: Element>(&self, a: &[E], b: &[E]) -> f64 {
         // SAFETY: a Kernels can only be had from for_level, which has checked that the CPU has this level.
-        let [sum] = unsafe { (self.l2_sq)(a, b) };
+        let [sum] = unsafe { (E::table(self).l2_sq)(a, b) };
         sum
     }
 
     /// Inner product Σaᵢbᵢ.
     #[inline]
-    pub fn inner_product(&self, a: &[f32], b: &[f32]) -> f64 {
+    pub fn inner_product<E: Element>(&self, a: &[E], b: &[E]) -> f64 {
         // SAFETY: as in l2_sq.
-        let [sum] = unsafe { (self.inner_product)(a, b) };
+        let [sum] = unsafe { (E::table(self).inner_product)(a, b) };
         sum
     }
 
     /// Taxicab distance Σ|aᵢ − bᵢ|.
     #[inline]
-    pub fn l1(&self, a: &[f32], b: &[f32]) -> f64 {
+    pub fn l1<E: Element>(&self, a: &[E], b: &[E]) -> f64 {
         // SAFETY: as in l2_sq.
-        let [sum] = unsafe { (self.l1)(a, b) };
+        let [sum] = unsafe { (E::table(self).l1)(a, b) };
         sum
     }
 
     /// The sums that the cosine distance is made of, in one pass.
     #[inline]
-    pub fn cosine_sums(&self, a: &[f32], b: &[f32]) -> CosineSums {
+    pub fn cosine_sums<E: Element>(&self, a: &[E], b: &[E]) -> CosineSums {
         // SAFETY: as in l2_sq.
-        let [dot, a_sq, b_sq] = unsafe { (self.cosine)(a, b) };
+        let [dot, a_sq, b_sq] = unsafe { (E::table(self).cosine)(a, b) };
         CosineSums { dot, a_sq, b_sq }
     }
 
     /// Cosine distance; see [`Metric::Cosine`].
     #[inline]
-    pub fn cosine(&self, a: &[f32], b: &[f32]) -> f64 {
+    pub fn cosine<E: Element>(&self, a: &[E], b: &[E]) -> f64 {
         let CosineSums { dot, a_sq, b_sq } = self.cosine_sums(a, b);
         // One root of the product, which for equal vectors gives the exact quotient 1.
         let similarity = dot / (a_sq * b_sq).sqrt();
@@ -172,7 +196,7 @@ impl Kernels {
 
     /// The distance that the SQL operator of `metric` gives.
     #[inline]
-    pub fn distance(&self, metric: Metric, a: &[f32], b: &[f32]) -> f64 {
+    pub fn distance<E: Element>(&self, metric: Metric, a: &[E], b: &[E]) -> f64 {
         match metric {
             Metric::L2 => self.l2_sq(a, b).sqrt(),
             Metric::NegativeInnerProduct => -self.inner_product(a, b),
@@ -180,4 +204,10 @@ impl Kernels {
             Metric::L1 => self.l1(a, b),
         }
     }
+}
+
+/// AVX2, and F16C, which all CPUs with AVX2 have.
+#[cfg(target_arch = "x86_64")]
+fn has_avx2() -> bool {
+    is_x86_feature_detected!("avx2") && is_x86_feature_detected!("f16c")
 }

@@ -1,25 +1,38 @@
 //! Registers of x86-64.
 
 use std::arch::x86_64::{
-    __m256, __m512, _mm_add_ps, _mm_storeu_ps, _mm256_add_ps, _mm256_andnot_ps, _mm256_castpd_ps,
-    _mm256_castps256_ps128, _mm256_extractf128_ps, _mm256_loadu_ps, _mm256_mul_ps, _mm256_set1_ps,
-    _mm256_setzero_ps, _mm256_sub_ps, _mm512_abs_ps, _mm512_add_ps, _mm512_castps_pd, _mm512_castps512_ps256,
-    _mm512_extractf64x4_pd, _mm512_loadu_ps, _mm512_mul_ps, _mm512_setzero_ps, _mm512_sub_ps,
+    __m256, __m512, _mm_add_ps, _mm_loadu_si128, _mm_storeu_ps, _mm256_add_ps, _mm256_andnot_ps,
+    _mm256_castpd_ps, _mm256_castps256_ps128, _mm256_cvtph_ps, _mm256_extractf128_ps, _mm256_loadu_ps,
+    _mm256_loadu_si256, _mm256_mul_ps, _mm256_set1_ps, _mm256_setzero_ps, _mm256_sub_ps, _mm512_abs_ps,
+    _mm512_add_ps, _mm512_castps_pd, _mm512_castps512_ps256, _mm512_cvtph_ps, _mm512_extractf64x4_pd,
+    _mm512_loadu_ps, _mm512_mul_ps, _mm512_setzero_ps, _mm512_sub_ps,
 };
 
 use super::SimdLevel;
-use super::kernels::{Register, kernels};
+use super::kernels::{Load, Register, kernels};
+use crate::element::f16;
 
 /// A register of AVX2; only made where the CPU has it.
 #[derive(Clone, Copy)]
 struct Avx2(__m256);
 
-impl Register<8> for Avx2 {
+impl Load<f32, 8> for Avx2 {
     #[inline(always)]
     unsafe fn load(from: &[f32; 8]) -> Self {
         // SAFETY: the caller has checked the CPU; as many numbers are there as are loaded.
         Self(unsafe { _mm256_loadu_ps(from.as_ptr()) })
     }
+}
+
+impl Load<f16, 8> for Avx2 {
+    #[inline(always)]
+    unsafe fn load(from: &[f16; 8]) -> Self {
+        // SAFETY: the caller has checked the CPU; as many numbers are there as are loaded.
+        Self(unsafe { _mm256_cvtph_ps(_mm_loadu_si128(from.as_ptr().cast())) })
+    }
+}
+
+impl Register<8> for Avx2 {
     #[inline(always)]
     unsafe fn zero() -> Self {
         // SAFETY: the caller has checked the CPU.
@@ -61,12 +74,23 @@ impl Register<8> for Avx2 {
 #[derive(Clone, Copy)]
 struct Avx512(__m512);
 
-impl Register<16> for Avx512 {
+impl Load<f32, 16> for Avx512 {
     #[inline(always)]
     unsafe fn load(from: &[f32; 16]) -> Self {
         // SAFETY: the caller has checked the CPU; as many numbers are there as are loaded.
         Self(unsafe { _mm512_loadu_ps(from.as_ptr()) })
     }
+}
+
+impl Load<f16, 16> for Avx512 {
+    #[inline(always)]
+    unsafe fn load(from: &[f16; 16]) -> Self {
+        // SAFETY: the caller has checked the CPU; as many numbers are there as are loaded.
+        Self(unsafe { _mm512_cvtph_ps(_mm256_loadu_si256(from.as_ptr().cast())) })
+    }
+}
+
+impl Register<16> for Avx512 {
     #[inline(always)]
     unsafe fn zero() -> Self {
         // SAFETY: the caller has checked the CPU.
@@ -103,7 +127,7 @@ impl Register<16> for Avx512 {
     }
 }
 
-kernels!(AVX2, SimdLevel::Avx2, Avx2, 8, cosine Avx2, 8, "avx2");
+kernels!(AVX2, SimdLevel::Avx2, Avx2, 8, cosine Avx2, 8, "avx2", half "avx2,f16c");
 // Three sums leave two chains of additions each to registers of 16 lanes: out of cache they take 1.3 times as long as
 // reading the memory does, those of 8 lanes 1.2 times.
-kernels!(AVX512, SimdLevel::Avx512, Avx512, 16, cosine Avx2, 8, "avx512f");
+kernels!(AVX512, SimdLevel::Avx512, Avx512, 16, cosine Avx2, 8, "avx512f", half "avx512f,f16c");
