@@ -29,6 +29,8 @@ log "dependencies"
 cargo_tool cargo-deny 0.20.2
 cargo deny --all-features check bans licenses sources
 log "rules"
+apt_install python3
+python3 scripts/half_sql.py --check
 # forbid WHY PATTERN PATHSPEC...: nothing that matches is in the project.
 forbid() {
     local why=$1 pattern=$2; shift 2

@@ -78,6 +78,13 @@ CREATE FUNCTION subvector(veravec, integer, integer) RETURNS veravec
 
 COMMENT ON FUNCTION subvector(veravec, integer, integer) IS 'subvector';
 
+-- Late interaction
+
+CREATE FUNCTION maxsim(query veravec[], document veravec[]) RETURNS double precision
+	AS 'MODULE_PATHNAME', 'veravec_maxsim_wrapper' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10000;
+
+COMMENT ON FUNCTION maxsim(veravec[], veravec[]) IS 'sum over the query''s vectors of the greatest inner product with one of the document''s';
+
 -- Arithmetic
 
 CREATE FUNCTION veravec_add(veravec, veravec) RETURNS veravec

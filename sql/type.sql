@@ -34,7 +34,10 @@ CREATE TYPE veravec (
 	TYPMOD_IN = veravec_typmod_in,
 	RECEIVE   = veravec_recv,
 	SEND      = veravec_send,
-	STORAGE   = external
+	STORAGE   = external,
+	-- A category of its own, in which it is what a bare literal means where functions take vectors of both types.
+	CATEGORY  = 'v',
+	PREFERRED = true
 );
 
 COMMENT ON TYPE veravec IS 'single-precision vector';

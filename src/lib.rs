@@ -13,6 +13,7 @@ use pgrx::prelude::*;
 mod am;
 mod error;
 mod filter_first;
+mod maxsim;
 mod operators;
 mod planner;
 mod postgres;
@@ -48,6 +49,11 @@ extension_sql_file!("../sql/operator_classes.sql", name = "operator_classes", re
 
 extension_sql_file!("../sql/access_method.sql", name = "access_method", requires = ["operators"]);
 extension_sql_file!("../sql/key_columns.sql", name = "key_columns", requires = ["access_method"]);
+extension_sql_file!(
+    "../sql/half.sql",
+    name = "half",
+    requires = ["casts", "operator_classes", "access_method"]
+);
 
 extension_sql_file!("../sql/store/collections.sql", name = "store_collections", requires = ["key_columns"]);
 extension_sql_file!("../sql/store/documents.sql", name = "store_documents", requires = ["store_collections"]);

@@ -6,11 +6,12 @@
 
 use pgrx::pg_sys;
 use pgrx::prelude::*;
-use vera_vec_core::distance::Kernels;
-use vera_vec_core::{Metric, element};
+use vera_vec_core::Metric;
+use vera_vec_core::distance::{Kernels, any_order_error};
+use vera_vec_core::element::{self, f16};
 
 use crate::error::OrReport;
-use crate::types::Veravec;
+use crate::types::Vector;
 
 /// Makes a function of two vectors that has the two ways in.
 ///
@@ -18,11 +19,11 @@ use crate::types::Veravec;
 /// symbol that SQL names, and `$finfo` has to be that after `pg_finfo_`, where PostgreSQL looks for it.
 /// `$compute` is applied to the kernels and two slices of the same length.
 macro_rules! distance_function {
-    ($guarded:ident, $guarded_symbol:ident, $direct:ident, $finfo:ident, $compute:expr) => {
+    ($element:ty, $guarded:ident, $guarded_symbol:ident, $direct:ident, $finfo:ident, $compute:expr) => {
         #[pg_extern(sql = false)]
-        fn $guarded(a: Veravec<'_>, b: Veravec<'_>) -> f64 {
+        fn $guarded(a: Vector<'_, $element>, b: Vector<'_, $element>) -> f64 {
             element::check_same_dim(&a, &b).or_report();
-            let compute: fn(&Kernels, &[f32], &[f32]) -> f64 = $compute;
+            let compute: fn(&Kernels, &[$element], &[$element]) -> f64 = $compute;
             compute(Kernels::best(), &a, &b)
         }
 
@@ -35,11 +36,11 @@ macro_rules! distance_function {
             // SAFETY: the caller's; and the arguments are there during the call.
             let (a, b) = unsafe {
                 let arguments = (*fcinfo).args.as_slice(2);
-                (Veravec::plain(arguments[0].value), Veravec::plain(arguments[1].value))
+                (Vector::<$element>::plain(arguments[0].value), Vector::<$element>::plain(arguments[1].value))
             };
             match (a, b) {
                 (Some(a), Some(b)) if a.len() == b.len() => {
-                    let compute: fn(&Kernels, &[f32], &[f32]) -> f64 = $compute;
+                    let compute: fn(&Kernels, &[$element], &[$element]) -> f64 = $compute;
                     prefetch_next_row(a);
                     pg_sys::Datum::from(compute(Kernels::best(), a, b).to_bits())
                 }
@@ -63,7 +64,7 @@ macro_rules! distance_function {
 /// left operand is a column that is stored in line, an exact scan of 384 dimensions takes three quarters of the time.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
-fn prefetch_next_row(vector: &[f32]) {
+fn prefetch_next_row<E>(vector: &[E]) {
     use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
 
     /// A row's header and some bytes of other columns.
@@ -82,45 +83,83 @@ fn prefetch_next_row(vector: &[f32]) {
 
 /// Stable Rust has no prefetch for other architectures.
 #[cfg(not(target_arch = "x86_64"))]
-fn prefetch_next_row(_vector: &[f32]) {}
+fn prefetch_next_row<E>(_vector: &[E]) {}
 
-distance_function!(
-    l2_distance,
-    l2_distance_wrapper,
-    veravec_l2_distance,
-    pg_finfo_veravec_l2_distance,
-    |kernels, a, b| kernels.distance(Metric::L2, a, b)
-);
-distance_function!(
-    negative_inner_product,
-    negative_inner_product_wrapper,
-    veravec_negative_inner_product,
-    pg_finfo_veravec_negative_inner_product,
-    |kernels, a, b| kernels.distance(Metric::NegativeInnerProduct, a, b)
-);
-distance_function!(
-    cosine_distance,
-    cosine_distance_wrapper,
-    veravec_cosine_distance,
-    pg_finfo_veravec_cosine_distance,
-    |kernels, a, b| kernels.distance(Metric::Cosine, a, b)
-);
-distance_function!(
-    l1_distance,
-    l1_distance_wrapper,
-    veravec_l1_distance,
-    pg_finfo_veravec_l1_distance,
-    |kernels, a, b| kernels.distance(Metric::L1, a, b)
-);
+macro_rules! functions {
+    ($name:ident, $element:ty) => {
+        pastey::paste! {
+            distance_function!(
+                $element,
+                [<$name _l2>],
+                [<$name _l2_wrapper>],
+                [<$name _l2_distance>],
+                [<pg_finfo_ $name _l2_distance>],
+                |kernels, a, b| kernels.distance(Metric::L2, a, b)
+            );
+            distance_function!(
+                $element,
+                [<$name _negative>],
+                [<$name _negative_wrapper>],
+                [<$name _negative_inner_product>],
+                [<pg_finfo_ $name _negative_inner_product>],
+                |kernels, a, b| kernels.distance(Metric::NegativeInnerProduct, a, b)
+            );
+            distance_function!(
+                $element,
+                [<$name _cosine>],
+                [<$name _cosine_wrapper>],
+                [<$name _cosine_distance>],
+                [<pg_finfo_ $name _cosine_distance>],
+                |kernels, a, b| kernels.distance(Metric::Cosine, a, b)
+            );
+            distance_function!(
+                $element,
+                [<$name _l1>],
+                [<$name _l1_wrapper>],
+                [<$name _l1_distance>],
+                [<pg_finfo_ $name _l1_distance>],
+                |kernels, a, b| kernels.distance(Metric::L1, a, b)
+            );
 
-#[pg_extern(sql = false)]
-fn veravec_inner_product(a: Veravec<'_>, b: Veravec<'_>) -> f64 {
-    element::check_same_dim(&a, &b).or_report();
-    Kernels::best().inner_product(&a, &b)
+            #[pg_extern(sql = false)]
+            fn [<$name _inner_product>](a: Vector<'_, $element>, b: Vector<'_, $element>) -> f64 {
+                element::check_same_dim(&a, &b).or_report();
+                Kernels::best().inner_product::<$element>(&a, &b)
+            }
+
+            #[pg_extern(sql = false)]
+            fn [<$name _l2_squared_distance>](a: Vector<'_, $element>, b: Vector<'_, $element>) -> f64 {
+                element::check_same_dim(&a, &b).or_report();
+                Kernels::best().l2_sq::<$element>(&a, &b)
+            }
+        }
+    };
 }
 
-#[pg_extern(sql = false)]
-fn veravec_l2_squared_distance(a: Veravec<'_>, b: Veravec<'_>) -> f64 {
-    element::check_same_dim(&a, &b).or_report();
-    Kernels::best().l2_sq(&a, &b)
+functions!(veravec, f32);
+functions!(verahalfvec, f16);
+
+/// How far, relative to their terms' magnitudes, a distance function's sums may be from what the kernels here give; see
+/// [`vera_vec_core::codes::Query::new`]. 0 for the functions of this file; others may round as they like.
+///
+/// # Safety
+/// `function` is that of an operator of an operator class of veraflat.
+pub(crate) unsafe fn error_of(function: pg_sys::Oid, dimensions: usize) -> f64 {
+    type Function = unsafe extern "C-unwind" fn(pg_sys::FunctionCallInfo) -> pg_sys::Datum;
+    const OURS: [Function; 8] = [
+        veravec_l2_distance,
+        veravec_negative_inner_product,
+        veravec_cosine_distance,
+        veravec_l1_distance,
+        verahalfvec_l2_distance,
+        verahalfvec_negative_inner_product,
+        verahalfvec_cosine_distance,
+        verahalfvec_l1_distance,
+    ];
+    let mut info = pg_sys::FmgrInfo::default();
+    // SAFETY: the caller's; what is looked up is not called.
+    unsafe { pg_sys::fmgr_info(function, &raw mut info) };
+    let is_ours =
+        info.fn_addr.is_some_and(|address| OURS.iter().any(|&ours| std::ptr::fn_addr_eq(address, ours)));
+    if is_ours { 0.0 } else { any_order_error(dimensions) }
 }

@@ -10,7 +10,7 @@ mod tests {
     use pgrx::{pg_sys, varlena};
 
     use super::*;
-    use crate::types::{Veravec, VeravecBuf};
+    use crate::types::{VectorBuf, Veravec};
 
     /// The datum that a query gives, in the memory context of the caller.
     fn datum(query: &str) -> pg_sys::Datum {
@@ -64,10 +64,10 @@ mod tests {
 
     #[pg_test]
     fn result_is_a_vector_again() {
-        let mut built = VeravecBuf::new(3);
+        let mut built = VectorBuf::<f32>::new(3);
         built[1] = 2.5;
         assert_eq!(&built[..], [0.0, 2.5, 0.0]);
-        assert_eq!(&VeravecBuf::from_slice(&[7.0])[..], [7.0]);
+        assert_eq!(&VectorBuf::from_slice(&[7.0f32])[..], [7.0]);
     }
 
     /// Sorting and indexing compare many vectors in one memory context.

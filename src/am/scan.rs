@@ -12,8 +12,8 @@ use super::columns::Columns;
 use super::heap::Heap;
 use super::source::{ScannedRows, Source, Wanted};
 use super::{metric_of, value};
-use crate::error;
 use crate::storage::Index;
+use crate::{error, operators};
 
 /// What a scan keeps between calls: plain memory, no pins, no locks.
 struct Scan {
@@ -203,7 +203,9 @@ unsafe fn start(scan: pg_sys::IndexScanDesc, index: Index, state: &mut Scan) -> 
     let is_null = order_by.sk_flags & pg_sys::SK_ISNULL.cast_signed() != 0;
     // SAFETY: the executor gives an argument of the operator's type, there until the scan is started again.
     let vector = unsafe { value::vector(order_by.sk_argument, is_null) };
-    let query = Query::new(metric, encoder, vector.as_deref());
+    // SAFETY: the function of the operator that orders.
+    let error = unsafe { operators::error_of(order_by.sk_func.fn_oid, meta.layout.dimensions) };
+    let query = Query::new(metric, encoder, vector.as_deref(), error);
     // SAFETY: a setting of PostgreSQL's.
     let memory = usize::try_from(unsafe { pg_sys::work_mem }).unwrap_or(0) * 1024;
     let rows = ScannedRows::new(&meta);

@@ -1,22 +1,23 @@
 //! What PostgreSQL gives the access method: vectors, TIDs, dimensions.
 
-use pgrx::datum::FromDatum;
+use std::ffi::CStr;
+
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::{PgSqlErrorCode, PgTupleDesc, function_name, pg_sys};
+use vera_vec_core::VectorError;
 use vera_vec_core::codes::CodeKind;
 use vera_vec_core::page::Tid;
-use vera_vec_core::{Element, VectorError};
 
 use crate::error::{self, OrReport};
-use crate::types::Veravec;
+use crate::types::Widened;
 
 /// The vector of an index's column.
 ///
 /// # Safety
 /// `datum` is of the column's type and stays where it is as long as the result.
-pub(crate) unsafe fn vector<'a>(datum: pg_sys::Datum, is_null: bool) -> Option<Veravec<'a>> {
+pub(crate) unsafe fn vector<'a>(datum: pg_sys::Datum, is_null: bool) -> Option<Widened<'a>> {
     // SAFETY: the caller's.
-    unsafe { Veravec::from_polymorphic_datum(datum, is_null, pg_sys::InvalidOid) }
+    (!is_null).then(|| unsafe { Widened::new(datum) })
 }
 
 /// Ends the statement if a vector has not the dimensions that the index was made for.
@@ -54,6 +55,8 @@ pub(super) unsafe fn declared_dimensions(relation: pg_sys::Relation, column: usi
         columns.get(column).map_or(-1, |column| column.atttypmod)
     };
     crate::types::expected_dim(typmod).unwrap_or_else(|| {
+        // SAFETY: an index has the type of each column; its name is a copy.
+        let name = unsafe { CStr::from_ptr(pg_sys::format_type_be(*(*relation).rd_opcintype.add(column))) };
         error::report(
             ErrorReport::new(
                 PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
@@ -62,7 +65,7 @@ pub(super) unsafe fn declared_dimensions(relation: pg_sys::Relation, column: usi
             )
             .set_hint(format!(
                 "Declare it as {0}(n), or index an expression like ((embedding::{0}(n))).",
-                <f32 as Element>::TYPE_NAME
+                name.to_string_lossy()
             )),
         )
     })

@@ -7,6 +7,7 @@ use vera_vec_core::within::Limits;
 use super::limits::Limit;
 use crate::am::source;
 use crate::am::{metric_of, value};
+use crate::operators;
 use crate::postgres::list_elements;
 use crate::storage::Index;
 
@@ -45,7 +46,8 @@ pub(super) unsafe fn share_within(
             let index = Index::new(relation);
             let meta = index.meta();
             let encoder = Encoder::new(meta.layout.kind, index.center(&meta));
-            let mut query = Query::new(metric, &encoder, value::vector(vector, false).as_deref());
+            let error = operators::error_of(pg_sys::get_opcode(distance.opno), meta.layout.dimensions);
+            let mut query = Query::new(metric, &encoder, value::vector(vector, false).as_deref(), error);
             source::share_within(index, &meta, &mut query, wanted)
         });
         pg_sys::index_close(relation, pg_sys::NoLock.cast_signed());

@@ -20,8 +20,8 @@ use super::{NAME, bitmap, keys};
 use crate::am::columns::Columns;
 use crate::am::source::{Fetch, ScannedRows, Source, Wanted};
 use crate::am::{cost, metric_of, value};
-use crate::error;
 use crate::storage::Index;
+use crate::{error, operators};
 
 unsafe extern "C-unwind" {
     /// src/backend/storage/lmgr/predicate.c, which pgrx does not bind. Only within a guard.
@@ -95,6 +95,8 @@ pub(super) struct State {
 pub(super) struct FilterFirst {
     index: pg_sys::Relation,
     metric: Metric,
+    /// That of the distance.
+    operator: pg_sys::Oid,
     is_ordered: bool,
     /// Whether a row that is certain to be within the limits, and visible, need not be fetched.
     asks_limits_only: bool,
@@ -374,6 +376,7 @@ unsafe extern "C-unwind" fn begin(
         let own = FilterFirst {
             index,
             metric,
+            operator: (*first).opno,
             is_ordered: private.is_ordered,
             asks_limits_only: private.asks_limits_only,
             argument: prepare(argument),
@@ -526,7 +529,8 @@ impl FilterFirst {
             let context = (*node).ps.ps_ExprContext;
             let mut is_null = false;
             let argument = pg_sys::ExecEvalExprSwitchContext(self.argument, context, &mut is_null);
-            let query = Query::new(self.metric, encoder, value::vector(argument, is_null).as_deref());
+            let error = operators::error_of(pg_sys::get_opcode(self.operator), meta.layout.dimensions);
+            let query = Query::new(self.metric, encoder, value::vector(argument, is_null).as_deref(), error);
             let mut limits = Limits::NONE;
             for &(value, side) in &self.limits {
                 let value = pg_sys::ExecEvalExprSwitchContext(value, context, &mut is_null);

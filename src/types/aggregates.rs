@@ -1,14 +1,15 @@
-//! `avg(veravec)`. (`sum` is made of the operator `+`.)
+//! `avg`. (`sum` is made of the operator `+`.)
 //!
 //! The state is pgvector's: an array of float8 with the number of rows, then the sums. A final function of one
 //! and a transition function of the other would understand each other.
 
 use pgrx::pg_sys;
 use pgrx::prelude::*;
-use vera_vec_core::{VectorError, element};
+use vera_vec_core::element::f16;
+use vera_vec_core::{Element, VectorError, element};
 
 use super::arrays::{ArrayArg, ArrayBuf};
-use super::{Veravec, VeravecBuf};
+use super::{Vector, VectorBuf};
 use crate::error::{self, OrReport};
 
 /// The number of rows and the sums of a state; the slice is empty before the first row.
@@ -30,34 +31,37 @@ fn check_finite(sum: f64) -> f64 {
     if sum.is_infinite() { Err(VectorError::Overflow).or_report() } else { sum }
 }
 
-#[pg_extern(sql = false)]
-fn veravec_accum(mut state: ArrayArg<'_>, vector: Veravec<'_>, fcinfo: pg_sys::FunctionCallInfo) -> ArrayBuf {
+fn accumulate<E: Element>(
+    mut state: ArrayArg<'_>,
+    vector: &[E],
+    fcinfo: pg_sys::FunctionCallInfo,
+    caller: &str,
+) -> ArrayBuf {
     let pointer = state.as_ptr();
-    let values = state_values(&mut state, "veravec_accum");
+    let values = state_values(&mut state, caller);
     let (count, sums) = (values[0], &mut values[1..]);
     if sums.is_empty() {
-        let first = vector.iter().map(|&x| f64::from(x));
+        let first = vector.iter().map(|x| f64::from(x.to_f32()));
         return ArrayBuf::from_f64([count + 1.0].into_iter().chain(first).collect::<Vec<_>>().into_iter());
     }
     element::check_expected_dim(Some(sums.len()), vector.len()).or_report();
     // SAFETY: fcinfo is that of this call.
     if unsafe { pg_sys::AggCheckCallContext(fcinfo, std::ptr::null_mut()) } != 0 {
         // The state is the aggregate's own, and may be changed in place.
-        for (sum, &x) in sums.iter_mut().zip(vector.iter()) {
-            *sum = check_finite(*sum + f64::from(x));
+        for (sum, x) in sums.iter_mut().zip(vector) {
+            *sum = check_finite(*sum + f64::from(x.to_f32()));
         }
         values[0] = count + 1.0;
         ArrayBuf::from_ptr(pointer)
     } else {
-        let sums = sums.iter().zip(vector.iter()).map(|(sum, &x)| check_finite(sum + f64::from(x)));
+        let sums = sums.iter().zip(vector).map(|(sum, x)| check_finite(sum + f64::from(x.to_f32())));
         ArrayBuf::from_f64([count + 1.0].into_iter().chain(sums).collect::<Vec<_>>().into_iter())
     }
 }
 
-#[pg_extern(sql = false)]
-fn veravec_combine(mut a: ArrayArg<'_>, mut b: ArrayArg<'_>) -> ArrayBuf {
-    let a = &*state_values(&mut a, "veravec_combine");
-    let b = &*state_values(&mut b, "veravec_combine");
+fn combine<E: Element>(mut a: ArrayArg<'_>, mut b: ArrayArg<'_>, caller: &str) -> ArrayBuf {
+    let a = &*state_values(&mut a, caller);
+    let b = &*state_values(&mut b, caller);
     let count = a[0] + b[0];
     let combined: Vec<f64> = match (a.len(), b.len()) {
         (_, 1) => a[1..].to_vec(),
@@ -68,24 +72,50 @@ fn veravec_combine(mut a: ArrayArg<'_>, mut b: ArrayArg<'_>) -> ArrayBuf {
         }
     };
     if !combined.is_empty() {
-        element::check_dim::<f32>(combined.len()).or_report();
+        element::check_dim::<E>(combined.len()).or_report();
     }
     ArrayBuf::from_f64([count].into_iter().chain(combined).collect::<Vec<_>>().into_iter())
 }
 
-#[pg_extern(sql = false)]
-#[allow(clippy::cast_possible_truncation)] // rounding is the purpose
-fn veravec_avg(mut state: ArrayArg<'_>) -> Option<VeravecBuf> {
-    let values = &*state_values(&mut state, "veravec_avg");
+fn average<E: Element>(mut state: ArrayArg<'_>, caller: &str) -> Option<VectorBuf<E>> {
+    let values = &*state_values(&mut state, caller);
     let (count, sums) = (values[0], &values[1..]);
     // SQL's average of no rows is NULL.
     if count == 0.0 {
         return None;
     }
-    element::check_dim::<f32>(sums.len()).or_report();
-    let mut vector = VeravecBuf::new(sums.len());
+    element::check_dim::<E>(sums.len()).or_report();
+    let mut vector = VectorBuf::new(sums.len());
     for (element, sum) in vector.iter_mut().zip(sums) {
-        *element = element::check_element((sum / count) as f32).or_report();
+        *element = element::check_element(E::from_f64(sum / count)).or_report();
     }
     Some(vector)
 }
+
+macro_rules! functions {
+    ($name:ident, $element:ty) => {
+        pastey::paste! {
+            #[pg_extern(sql = false)]
+            fn [<$name _accum>](
+                state: ArrayArg<'_>,
+                vector: Vector<'_, $element>,
+                fcinfo: pg_sys::FunctionCallInfo,
+            ) -> ArrayBuf {
+                accumulate(state, &vector, fcinfo, concat!(stringify!($name), "_accum"))
+            }
+
+            #[pg_extern(sql = false)]
+            fn [<$name _combine>](a: ArrayArg<'_>, b: ArrayArg<'_>) -> ArrayBuf {
+                combine::<$element>(a, b, concat!(stringify!($name), "_combine"))
+            }
+
+            #[pg_extern(sql = false)]
+            fn [<$name _avg>](state: ArrayArg<'_>) -> Option<VectorBuf<$element>> {
+                average(state, concat!(stringify!($name), "_avg"))
+            }
+        }
+    };
+}
+
+functions!(veravec, f32);
+functions!(verahalfvec, f16);

@@ -9,10 +9,12 @@ use pgrx::datum::{Datum, FromDatum};
 use pgrx::pgrx_sql_entity_graph::metadata::impl_sql_translatable;
 use pgrx::prelude::*;
 use pgrx::{direct_function_call, pg_sys};
+use vera_vec_core::element::f16;
 use vera_vec_core::{Element, element};
 
-use super::{Veravec, VeravecBuf, expected_dim};
+use super::{Vector, VectorBuf, expected_dim};
 use crate::error::{self, OrReport};
+use crate::postgres;
 
 /// An array that a function was called with, of any element type, made readable.
 ///
@@ -42,6 +44,36 @@ impl ArrayArg<'_> {
     pub(crate) fn raw(&self) -> RawArray {
         // SAFETY: the pointer is to a whole, plain array, and only read through the result.
         unsafe { RawArray::from_ptr(self.array) }
+    }
+
+    /// The elements of an array of a type of variable length that is aligned as an int4; they are in the array.
+    ///
+    /// Ends the statement if one is NULL.
+    pub(crate) fn varlenas(&self) -> &[pg_sys::Datum] {
+        let raw = self.raw();
+        // SAFETY: this is a whole array.
+        if unsafe { raw.any_nulls() } {
+            error::raise(PgSqlErrorCode::ERRCODE_NULL_VALUE_NOT_ALLOWED, "array must not contain nulls");
+        }
+        let (mut datums, mut count) = (std::ptr::null_mut(), 0);
+        // SAFETY: the array says of which type its elements are, which the caller knows: of variable length, by reference,
+        // aligned as an int4. There are no nulls. The result is in the current memory context.
+        unsafe {
+            pg_sys::deconstruct_array(
+                self.as_ptr(),
+                raw.oid(),
+                -1,
+                false,
+                pg_sys::TYPALIGN_INT.cast_signed(),
+                &mut datums,
+                std::ptr::null_mut(),
+                &mut count,
+            );
+            match usize::try_from(count) {
+                Ok(count) if count > 0 => std::slice::from_raw_parts(datums, count),
+                _ => &[],
+            }
+        }
     }
 
     /// The elements of an array that has no nulls and whose element type is `T`'s.
@@ -128,9 +160,8 @@ unsafe impl BoxRet for ArrayBuf {
 impl_sql_translatable!(ArrayBuf, "anyarray");
 
 /// The cast from arrays of integer, bigint, real, double precision and numeric.
-#[pg_extern(sql = false)]
 #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)] // rounding is the purpose
-fn array_to_veravec(array: ArrayArg<'_>, typmod: i32, _explicit: bool) -> VeravecBuf {
+fn from_array<E: Element>(array: &ArrayArg<'_>, typmod: i32) -> VectorBuf<E> {
     let raw = array.raw();
     if raw.dims().len() > 1 {
         error::raise(PgSqlErrorCode::ERRCODE_DATA_EXCEPTION, "array must be 1-D");
@@ -140,10 +171,10 @@ fn array_to_veravec(array: ArrayArg<'_>, typmod: i32, _explicit: bool) -> Verave
         error::raise(PgSqlErrorCode::ERRCODE_NULL_VALUE_NOT_ALLOWED, "array must not contain nulls");
     }
     let dim = raw.len();
-    element::check_dim::<f32>(dim).or_report();
+    element::check_dim::<E>(dim).or_report();
     element::check_expected_dim(expected_dim(typmod), dim).or_report();
 
-    let mut vector = VeravecBuf::new(dim);
+    let mut vector = VectorBuf::new(dim);
     match raw.oid() {
         // SAFETY: the element type is int4, and there are no nulls.
         pg_sys::INT4OID => fill(&mut vector, unsafe { array.elements::<i32>() }, |x| x as f32),
@@ -153,43 +184,65 @@ fn array_to_veravec(array: ArrayArg<'_>, typmod: i32, _explicit: bool) -> Verave
         pg_sys::FLOAT4OID => fill(&mut vector, unsafe { array.elements::<f32>() }, |x| x),
         // SAFETY: the element type is float8, and there are no nulls.
         pg_sys::FLOAT8OID => fill(&mut vector, unsafe { array.elements::<f64>() }, |x| x as f32),
-        pg_sys::NUMERICOID => fill_from_numeric(&mut vector, &array),
+        pg_sys::NUMERICOID => fill_from_numeric(&mut vector, array),
         _ => error::raise(PgSqlErrorCode::ERRCODE_DATA_EXCEPTION, "unsupported array type"),
     }
     vector
 }
 
-fn fill<T: Copy>(vector: &mut VeravecBuf, values: &[T], convert: impl Fn(T) -> f32) {
+fn fill<E: Element, T: Copy>(vector: &mut VectorBuf<E>, values: &[T], convert: impl Fn(T) -> f32) {
     for (element, &value) in vector.iter_mut().zip(values) {
-        *element = element::check_element(convert(value)).or_report();
+        *element = element::element_of(convert(value), shortest_decimal).or_report();
     }
 }
 
-fn fill_from_numeric(vector: &mut VeravecBuf, array: &ArrayArg<'_>) {
-    let mut datums = std::ptr::null_mut();
-    let mut count = 0;
-    // SAFETY: the element type is numeric: variable length, by reference, aligned as int4. There are no nulls.
-    // The datums point into the array.
-    let datums = unsafe {
-        pg_sys::deconstruct_array(
-            array.as_ptr(),
-            pg_sys::NUMERICOID,
-            -1,
-            false,
-            pg_sys::TYPALIGN_INT.cast_signed(),
-            &mut datums,
-            std::ptr::null_mut(),
-            &mut count,
-        );
-        std::slice::from_raw_parts(datums, usize::try_from(count).unwrap_or(0))
-    };
-    fill(vector, datums, |datum| {
+/// A number as PostgreSQL prints a `real`.
+fn shortest_decimal(number: f32) -> String {
+    let mut text = Vec::new();
+    postgres::push_shortest_decimal(number, &mut text);
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+fn fill_from_numeric<E: Element>(vector: &mut VectorBuf<E>, array: &ArrayArg<'_>) {
+    fill(vector, array.varlenas(), |datum| {
         // SAFETY: the datum is a numeric; one that is out of range raises PostgreSQL's own error.
         unsafe { direct_function_call::<f32>(pg_sys::numeric_float4, &[Some(datum)]) }.unwrap_or(f32::NAN)
     });
 }
 
-#[pg_extern(sql = false)]
-fn veravec_to_float4(vector: Veravec<'_>, _typmod: i32, _explicit: bool) -> ArrayBuf {
-    ArrayBuf::from_f32(vector.iter().map(|x| x.to_f32()))
+/// The cast between vectors of different elements.
+fn converted<E: Element, F: Element>(vector: &[E], typmod: i32) -> VectorBuf<F> {
+    element::check_expected_dim(expected_dim(typmod), vector.len()).or_report();
+    let mut result = VectorBuf::new(vector.len());
+    fill(&mut result, vector, Element::to_f32);
+    result
 }
+
+#[pg_extern(sql = false)]
+fn veravec_to_verahalfvec(vector: Vector<'_, f32>, typmod: i32, _explicit: bool) -> VectorBuf<f16> {
+    converted(&vector, typmod)
+}
+
+#[pg_extern(sql = false)]
+fn verahalfvec_to_veravec(vector: Vector<'_, f16>, typmod: i32, _explicit: bool) -> VectorBuf<f32> {
+    converted(&vector, typmod)
+}
+
+macro_rules! functions {
+    ($name:ident, $element:ty) => {
+        pastey::paste! {
+            #[pg_extern(sql = false)]
+            fn [<array_to_ $name>](array: ArrayArg<'_>, typmod: i32, _explicit: bool) -> VectorBuf<$element> {
+                from_array(&array, typmod)
+            }
+
+            #[pg_extern(sql = false)]
+            fn [<$name _to_float4>](vector: Vector<'_, $element>, _typmod: i32, _explicit: bool) -> ArrayBuf {
+                ArrayBuf::from_f32(vector.iter().map(|x| x.to_f32()))
+            }
+        }
+    };
+}
+
+functions!(veravec, f32);
+functions!(verahalfvec, f16);

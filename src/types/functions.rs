@@ -7,81 +7,37 @@ use pgrx::datum::Datum;
 use pgrx::pgrx_sql_entity_graph::metadata::impl_sql_translatable;
 use pgrx::prelude::*;
 use pgrx::{pg_sys, varlena};
-use vera_vec_core::element;
+use vera_vec_core::element::{self, f16};
 use vera_vec_core::vector::{self, Arithmetic};
+use vera_vec_core::{Element, VectorError};
 
-use super::{Veravec, VeravecBuf};
+use super::{Vector, VectorBuf};
 use crate::error::OrReport;
 
-#[pg_extern(sql = false)]
-fn veravec_dims(vector: Veravec<'_>) -> i32 {
-    i32::try_from(vector.len()).unwrap_or(i32::MAX)
-}
-
-#[pg_extern(sql = false)]
-fn veravec_norm(vector: Veravec<'_>) -> f64 {
-    vector::norm(&vector)
-}
-
-#[pg_extern(sql = false)]
-fn veravec_normalize(vector: Veravec<'_>) -> VeravecBuf {
-    let mut result = VeravecBuf::new(vector.len());
-    vector::normalize(&vector, &mut result).or_report();
+/// A new vector of `dim` dimensions, filled by `fill`.
+fn made<E: Element>(dim: usize, fill: impl FnOnce(&mut [E]) -> Result<(), VectorError>) -> VectorBuf<E> {
+    let mut result = VectorBuf::new(dim);
+    fill(&mut result).or_report();
     result
 }
 
-fn arithmetic(operation: Arithmetic, a: &[f32], b: &[f32]) -> VeravecBuf {
+fn arithmetic<E: Element>(operation: Arithmetic, a: &[E], b: &[E]) -> VectorBuf<E> {
     element::check_same_dim(a, b).or_report();
-    let mut result = VeravecBuf::new(a.len());
-    vector::arithmetic(operation, a, b, &mut result).or_report();
-    result
+    made(a.len(), |result| vector::arithmetic(operation, a, b, result))
 }
 
-#[pg_extern(sql = false)]
-fn veravec_add(a: Veravec<'_>, b: Veravec<'_>) -> VeravecBuf {
-    arithmetic(Arithmetic::Add, &a, &b)
+fn scale<E: Element>(factor: f64, a: &[E]) -> VectorBuf<E> {
+    made(a.len(), |result| vector::scale(factor, a, result))
 }
 
-#[pg_extern(sql = false)]
-fn veravec_sub(a: Veravec<'_>, b: Veravec<'_>) -> VeravecBuf {
-    arithmetic(Arithmetic::Subtract, &a, &b)
-}
-
-#[pg_extern(sql = false)]
-fn veravec_mul(a: Veravec<'_>, b: Veravec<'_>) -> VeravecBuf {
-    arithmetic(Arithmetic::Multiply, &a, &b)
-}
-
-fn scale(factor: f64, vector: &[f32]) -> VeravecBuf {
-    let mut result = VeravecBuf::new(vector.len());
-    vector::scale(factor, vector, &mut result).or_report();
-    result
-}
-
-#[pg_extern(sql = false)]
-fn float8_veravec_mul(factor: f64, vector: Veravec<'_>) -> VeravecBuf {
-    scale(factor, &vector)
-}
-
-#[pg_extern(sql = false)]
-fn veravec_float8_mul(vector: Veravec<'_>, factor: f64) -> VeravecBuf {
-    scale(factor, &vector)
-}
-
-#[pg_extern(sql = false)]
-fn veravec_concat(a: Veravec<'_>, b: Veravec<'_>) -> VeravecBuf {
+fn concatenate<E: Element>(a: &[E], b: &[E]) -> VectorBuf<E> {
     let dim = a.len() + b.len();
-    element::check_dim::<f32>(dim).or_report();
-    let mut result = VeravecBuf::new(dim);
+    element::check_dim::<E>(dim).or_report();
+    let mut result = VectorBuf::new(dim);
     let (left, right) = result.split_at_mut(a.len());
-    left.copy_from_slice(&a);
-    right.copy_from_slice(&b);
+    left.copy_from_slice(a);
+    right.copy_from_slice(b);
     result
-}
-
-#[pg_extern(sql = false)]
-fn veravec_subvector(vector: Veravec<'_>, start: i32, count: i32) -> VeravecBuf {
-    VeravecBuf::from_slice(vector::subvector(&vector, start, count).or_report())
 }
 
 /// What stands before the bits of a `bit` value: VarBit of utils/varbit.h.
@@ -127,9 +83,68 @@ unsafe impl BoxRet for BitString {
 
 impl_sql_translatable!(BitString, "bit");
 
-#[pg_extern(sql = false)]
-fn veravec_binary_quantize(vector: Veravec<'_>) -> BitString {
-    let mut bits = BitString::new(vector.len());
-    vector::binary_quantize(&vector, bits.bytes_mut());
-    bits
+macro_rules! functions {
+    ($name:ident, $element:ty) => {
+        pastey::paste! {
+            #[pg_extern(sql = false)]
+            fn [<$name _dims>](a: Vector<'_, $element>) -> i32 {
+                i32::try_from(a.len()).unwrap_or(i32::MAX)
+            }
+
+            #[pg_extern(sql = false)]
+            fn [<$name _norm>](a: Vector<'_, $element>) -> f64 {
+                vector::norm(&a)
+            }
+
+            #[pg_extern(sql = false)]
+            fn [<$name _normalize>](a: Vector<'_, $element>) -> VectorBuf<$element> {
+                made(a.len(), |result| vector::normalize(&a, result))
+            }
+
+            #[pg_extern(sql = false)]
+            fn [<$name _add>](a: Vector<'_, $element>, b: Vector<'_, $element>) -> VectorBuf<$element> {
+                arithmetic(Arithmetic::Add, &a, &b)
+            }
+
+            #[pg_extern(sql = false)]
+            fn [<$name _sub>](a: Vector<'_, $element>, b: Vector<'_, $element>) -> VectorBuf<$element> {
+                arithmetic(Arithmetic::Subtract, &a, &b)
+            }
+
+            #[pg_extern(sql = false)]
+            fn [<$name _mul>](a: Vector<'_, $element>, b: Vector<'_, $element>) -> VectorBuf<$element> {
+                arithmetic(Arithmetic::Multiply, &a, &b)
+            }
+
+            #[pg_extern(sql = false)]
+            fn [<float8_ $name _mul>](factor: f64, a: Vector<'_, $element>) -> VectorBuf<$element> {
+                scale(factor, &a)
+            }
+
+            #[pg_extern(sql = false)]
+            fn [<$name _float8_mul>](a: Vector<'_, $element>, factor: f64) -> VectorBuf<$element> {
+                scale(factor, &a)
+            }
+
+            #[pg_extern(sql = false)]
+            fn [<$name _concat>](a: Vector<'_, $element>, b: Vector<'_, $element>) -> VectorBuf<$element> {
+                concatenate(&a, &b)
+            }
+
+            #[pg_extern(sql = false)]
+            fn [<$name _subvector>](a: Vector<'_, $element>, start: i32, count: i32) -> VectorBuf<$element> {
+                VectorBuf::from_slice(vector::subvector(&a, start, count).or_report())
+            }
+
+            #[pg_extern(sql = false)]
+            fn [<$name _binary_quantize>](a: Vector<'_, $element>) -> BitString {
+                let mut bits = BitString::new(a.len());
+                vector::binary_quantize(&a, bits.bytes_mut());
+                bits
+            }
+        }
+    };
 }
+
+functions!(veravec, f32);
+functions!(verahalfvec, f16);

@@ -1,4 +1,4 @@
-//! The SQL type of vectors: its datums, its input and output, its functions other than distances.
+//! The SQL types of vectors, of single and of half precision: their datums, their input and output, their functions other than distances.
 
 mod aggregates;
 mod arrays;
@@ -7,13 +7,11 @@ mod functions;
 mod io;
 mod varlena;
 
-pub(crate) use varlena::{Vector, VectorBuf};
+pub(crate) use arrays::ArrayArg;
+pub(crate) use varlena::{Vector, VectorBuf, Widened};
 
 /// A `veravec` argument.
 pub(crate) type Veravec<'fcx> = Vector<'fcx, f32>;
-
-/// A `veravec` result.
-pub(crate) type VeravecBuf = VectorBuf<f32>;
 
 /// The dimensions that a type modifier asks for; -1 is none.
 pub(crate) fn expected_dim(typmod: i32) -> Option<usize> {

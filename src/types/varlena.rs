@@ -15,6 +15,7 @@ use pgrx::pgrx_sql_entity_graph::metadata::{
     ArgumentError, ReturnsError, ReturnsRef, SqlMappingRef, SqlTranslatable, TypeOrigin,
 };
 use pgrx::{PgSqlErrorCode, function_name, pg_sys, varlena};
+use vera_vec_core::element::f16;
 use vera_vec_core::{Element, MAX_DIM};
 
 use crate::error;
@@ -71,15 +72,78 @@ impl<'fcx, E: Element> Vector<'fcx, E> {
     /// # Safety
     /// `datum` is a datum of the type, not null, and stays there as long as the result.
     unsafe fn new(datum: pg_sys::Datum) -> Self {
-        let stored: *mut pg_sys::varlena = datum.cast_mut_ptr();
-        // SAFETY: a datum of this type points to a varlena.
-        let is_plain = unsafe { varlena::varatt_is_4b_u(stored) };
-        // SAFETY: as above; the result is plain.
-        let detoasted = if is_plain { stored } else { unsafe { pg_sys::pg_detoast_datum(stored) } };
+        // SAFETY: the caller's.
+        unsafe {
+            let (plain, copy) = detoasted(datum);
+            Self::of_plain(plain, copy)
+        }
+    }
+
+    /// # Safety
+    /// `plain` and `copy` are what [`detoasted`] gives for a datum of the type.
+    unsafe fn of_plain(plain: *mut pg_sys::varlena, copy: *mut pg_sys::varlena) -> Self {
         // SAFETY: a plain varlena has as many bytes as its length word says; a copy is there until self goes.
-        match unsafe { elements(detoasted) } {
-            Ok(elements) => Self { elements, copy: if is_plain { null_mut() } else { detoasted } },
+        match unsafe { elements(plain) } {
+            Ok(elements) => Self { elements, copy },
             Err((size, dim)) => raise_corrupted::<E>(size, dim),
+        }
+    }
+}
+
+/// A plain varlena with what a datum has, and the same again if it is a copy, else null.
+///
+/// # Safety
+/// `datum` is a varlena, not null.
+unsafe fn detoasted(datum: pg_sys::Datum) -> (*mut pg_sys::varlena, *mut pg_sys::varlena) {
+    let stored: *mut pg_sys::varlena = datum.cast_mut_ptr();
+    // SAFETY: the caller's.
+    unsafe {
+        if varlena::varatt_is_4b_u(stored) {
+            (stored, null_mut())
+        } else {
+            let copy = pg_sys::pg_detoast_datum(stored);
+            (copy, copy)
+        }
+    }
+}
+
+/// A vector of any of the types, with single-precision elements.
+pub(crate) enum Widened<'a> {
+    Single(Vector<'a, f32>),
+    Half(Vec<f32>),
+}
+
+impl Widened<'_> {
+    /// The vector that a datum is. Its size and its dimensions say of which type, because there are no vectors without
+    /// dimensions.
+    ///
+    /// Raises ERRCODE_DATA_CORRUPTED if it is of none.
+    ///
+    /// # Safety
+    /// `datum` is a datum of one of the types, not null, and stays there as long as the result.
+    pub(crate) unsafe fn new(datum: pg_sys::Datum) -> Self {
+        // SAFETY: the caller's.
+        unsafe {
+            let (plain, copy) = detoasted(datum);
+            if elements::<f16>(plain).is_ok() {
+                let half = Vector::<f16>::of_plain(plain, copy);
+                let mut widened = vec![0.0; half.len()];
+                f16::widen(&half, &mut widened);
+                Self::Half(widened)
+            } else {
+                Self::Single(Vector::of_plain(plain, copy))
+            }
+        }
+    }
+}
+
+impl Deref for Widened<'_> {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        match self {
+            Self::Single(vector) => vector,
+            Self::Half(widened) => widened,
         }
     }
 }

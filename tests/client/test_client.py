@@ -18,6 +18,10 @@ from psycopg.pq import Format
 from psycopg.types import TypeInfo
 
 
+# The types, and the elements of their binary forms.
+ELEMENTS = {"veravec": ">f4", "verahalfvec": ">f2"}
+
+
 class Veravec(np.ndarray):
     """A numpy array that psycopg sends as a veravec."""
 
@@ -221,6 +225,11 @@ class ClientTest(unittest.TestCase):
         self.assertLess(peak_kib() - once, 1024)
 
     def test_fuzzed_text_never_crashes_and_errors_name_the_type(self):
+        for type_name in ELEMENTS:
+            with self.subTest(type_name):
+                self.fuzz_text(type_name)
+
+    def fuzz_text(self, type_name):
         seed = int(os.environ.get("FUZZ_SEED", random.randrange(2**32)))
         cases = int(os.environ.get("FUZZ_CASES", 4000))
         print(f"FUZZ_SEED={seed} FUZZ_CASES={cases}", flush=True)
@@ -243,13 +252,13 @@ class ClientTest(unittest.TestCase):
                         text.insert(at, rng.choice(pieces))
                 text = "".join(text)
             try:
-                got = self.connection.execute("SELECT %t::text::veravec::text", (text,)).fetchone()[0]
-                again = self.connection.execute("SELECT %t::text::veravec::text", (got,)).fetchone()[0]
+                got = self.connection.execute(f"SELECT %t::text::{type_name}::text", (text,)).fetchone()[0]
+                again = self.connection.execute(f"SELECT %t::text::{type_name}::text", (got,)).fetchone()[0]
                 self.assertEqual(got, again)
                 accepted += 1
             except psycopg.Error as error:
                 self.assertIsNotNone(error.diag.message_primary, f"{text!r}: {error}")
-                self.assertIn("veravec", error.diag.message_primary, repr(text))
+                self.assertIn(type_name, error.diag.message_primary, repr(text))
                 self.assertIn(error.diag.sqlstate, ("22P02", "22000", "22003", "54000"), repr(text))
                 refused += 1
         self.assertEqual(self.connection.info.backend_pid, backend)
@@ -257,10 +266,15 @@ class ClientTest(unittest.TestCase):
         self.assertGreater(refused, cases // 20)
 
     def test_fuzzed_binary_never_crashes(self):
+        for type_name, element in ELEMENTS.items():
+            with self.subTest(type_name):
+                self.fuzz_binary(type_name, np.dtype(element))
+
+    def fuzz_binary(self, type_name, element):
         seed = int(os.environ.get("FUZZ_SEED", random.randrange(2**32)))
         print(f"FUZZ_SEED={seed}", flush=True)
         rng = random.Random(seed)
-        oid = TypeInfo.fetch(self.connection, "veravec").oid
+        oid = TypeInfo.fetch(self.connection, type_name).oid
 
         class Raw(bytes):
             pass
@@ -276,12 +290,14 @@ class ClientTest(unittest.TestCase):
         accepted = refused = 0
         for _ in range(2000):
             dim = rng.choice([0, 1, 2, 3, rng.randrange(65536)])
-            length = rng.choice([4 * dim, 4 * dim, rng.randrange(20)]) if dim < 4 else rng.randrange(20)
+            length = rng.choice([element.itemsize * dim, element.itemsize * dim, rng.randrange(20)]) if dim < 4 else rng.randrange(20)
             unused = rng.choice([0, 0, 0, rng.randrange(65536)])
             message = struct.pack(">HH", dim, unused) + rng.randbytes(length)
             try:
-                got = self.connection.execute("SELECT %b", (Raw(message[: rng.choice([9999, 9999, 9999, 3])]),), binary=True)
-                self.assertTrue(np.isfinite(got.fetchone()[0]).all())
+                message = Raw(message[: rng.choice([9999, 9999, 9999, 3])])
+                sent = self.connection.execute(f"SELECT {type_name}_send(%b)", (message,), binary=True).fetchone()[0]
+                self.assertEqual(sent, message)
+                self.assertTrue(np.isfinite(np.frombuffer(sent, element, offset=4)).all())
                 accepted += 1
             except psycopg.Error as error:
                 self.assertIn(error.diag.sqlstate, ("22000", "54000", "08P01", "22P03"))

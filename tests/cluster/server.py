@@ -18,6 +18,8 @@ from psycopg.adapt import Dumper
 from psycopg.pq import Format
 from psycopg.types import TypeInfo
 
+from vectors import ELEMENT, IS_PGVECTORS, TYPE
+
 BIN = pathlib.Path(os.environ["BIN"])  # the programs of a PostgreSQL whose installation has the extension
 MAJOR = int(re.search(r" (\d+)", subprocess.check_output([BIN / "postgres", "--version"], text=True))[1])
 CRASHED = re.compile(r"PANIC:|TRAP:|was terminated by signal|terminated by exception|inconsistent page|panicked at")
@@ -142,24 +144,40 @@ class Server:
 
 
 class Veravec(np.ndarray):
-    """A numpy array that psycopg sends as a veravec."""
+    """A numpy array that psycopg sends as a vector of the type under test."""
+
+
+def of_type(sql):
+    """SQL that is written for veravec, for the type under test."""
+    if not isinstance(sql, str):
+        return sql
+    if IS_PGVECTORS:
+        sql = sql.replace("veravec_ops", "veravec_cosine_ops")
+    return sql.replace("veravec", TYPE)
+
+
+class Session(psycopg.Connection):
+    def execute(self, query, *arguments, **options):
+        return super().execute(of_type(query), *arguments, **options)
 
 
 def connect(host, user="postgres", dbname="postgres", **options):
-    """A session in autocommit mode that can send numpy arrays as veravec."""
-    connection = psycopg.connect(host=host, user=user, dbname=dbname, autocommit=True, **options)
+    """A session in autocommit mode that can send numpy arrays as vectors."""
+    connection = Session.connect(host=host, user=user, dbname=dbname, autocommit=True, **options)
     connection.prepare_threshold = None  # else a repeated query would keep its first plan
-    info = TypeInfo.fetch(connection, "public.veravec")
+    info = TypeInfo.fetch(connection, f"public.{TYPE}")
     if info is None:
         connection.execute("CREATE EXTENSION IF NOT EXISTS vera_vec SCHEMA public")
-        info = TypeInfo.fetch(connection, "public.veravec")
+        if IS_PGVECTORS:
+            connection.execute("CREATE EXTENSION IF NOT EXISTS vector SCHEMA public; CREATE EXTENSION IF NOT EXISTS vera_vec_pgvector")
+        info = TypeInfo.fetch(connection, f"public.{TYPE}")
 
     class VeravecDumper(Dumper):
         format = Format.BINARY
         oid = info.oid
 
         def dump(self, value):
-            return struct.pack(">HH", len(value), 0) + value.astype(">f4").tobytes()
+            return struct.pack(">HH", len(value), 0) + value.astype(np.dtype(ELEMENT).newbyteorder(">")).tobytes()
 
     info.register(connection)
     connection.adapters.register_dumper(Veravec, VeravecDumper)
@@ -167,8 +185,8 @@ def connect(host, user="postgres", dbname="postgres", **options):
 
 
 def copy_in(connection, table, columns, rows):
-    """Loads rows by binary COPY. `columns` maps names to types; a numpy array goes as veravec."""
+    """Loads rows by binary COPY. `columns` maps names to types; a numpy array goes as a vector."""
     with connection.cursor().copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN (FORMAT binary)") as copy:
-        copy.set_types(list(columns.values()))
+        copy.set_types([of_type(name) for name in columns.values()])
         for row in rows:
             copy.write_row([value.view(Veravec) if isinstance(value, np.ndarray) else value for value in row])

@@ -1,8 +1,15 @@
 """Kinds of random vectors, ordinary and unpleasant, for tables and for queries."""
 
+import os
+
 import numpy as np
 
-LARGEST = np.float32(3.4028235e38)
+# The type under test: ours, or pgvector's through the bridge. Tests are written for veravec; what they send is rewritten
+# where another is tested.
+TYPE = os.environ.get("VECTOR_TYPE", "veravec")
+ELEMENT = {"veravec": np.float32, "verahalfvec": np.float16, "vector": np.float32, "halfvec": np.float16}[TYPE]
+IS_PGVECTORS = TYPE in ("vector", "halfvec")
+LARGEST = np.float32(np.finfo(ELEMENT).max)
 
 
 def _gaussian(rng, count, dimensions):
@@ -86,10 +93,14 @@ KINDS = {kind.__name__[1:]: kind for kind in (
     _outlier_dimensions, _all_equal, _far_from_origin, _nearly_equal, _parallel, _denormals, _overflowing)}
 
 
+def elements(numbers):
+    """Numbers as the type under test has them, as float32."""
+    return np.clip(np.asarray(numbers, dtype=np.float64), -LARGEST, LARGEST).astype(ELEMENT).astype(np.float32)
+
+
 def random_vectors(rng, kind, count, dimensions):
     """A float32 array (count, dimensions) of finite numbers."""
-    vectors = np.asarray(KINDS[kind](rng, count, dimensions), dtype=np.float64)
-    return np.clip(vectors, -LARGEST, LARGEST).astype(np.float32)
+    return elements(KINDS[kind](rng, count, dimensions))
 
 
 def random_column(rng, kind, count, dimensions, nulls, zeros):
@@ -111,12 +122,12 @@ def random_query(rng, kind, column, dimensions):
             return vector
         if pick < 0.55:
             place = rng.integers(dimensions)
-            vector[place] = np.nextafter(vector[place], np.float32(0))
+            vector[place] = np.nextafter(vector[place].astype(ELEMENT), ELEMENT(0))
             return vector
         if pick < 0.60:
             return -vector
         scaled = vector.astype(np.float64) * rng.choice([0.5, 1.0001, 1e-20])
-        return np.clip(scaled, -LARGEST, LARGEST).astype(np.float32)
+        return elements(scaled)
     if pick < 0.78:
         return np.zeros(dimensions, dtype=np.float32)
     if pick < 0.84:

@@ -4,7 +4,7 @@
 SELECT pg_describe_object(classid, objid, 0) FROM pg_depend
 WHERE refobjid = (SELECT oid FROM pg_extension WHERE extname = 'vera_vec') AND deptype = 'e'
 	AND obj_description(objid, classid::regclass::name) IS NULL
-	AND pg_describe_object(classid, objid, 0) !~ '^type (veravec\[\]|vera.collections(\[\])?)$'
+	AND pg_describe_object(classid, objid, 0) !~ '^type (vera(half)?vec\[\]|vera.collections(\[\])?)$'
 ORDER BY 1;
 
 -- all functions are strict, immutable and parallel safe, but for those that ask about the CPU and about indexes
@@ -15,7 +15,7 @@ ORDER BY oid::regprocedure::text COLLATE "C";
 
 -- commutators and negators come in pairs
 SELECT o.oid::regoperator FROM pg_operator o LEFT JOIN pg_operator c ON c.oid = o.oprcom LEFT JOIN pg_operator n ON n.oid = o.oprnegate
-WHERE 'veravec'::regtype IN (o.oprleft, o.oprright)
+WHERE (o.oprleft IN ('veravec'::regtype, 'verahalfvec'::regtype) OR o.oprright IN ('veravec'::regtype, 'verahalfvec'::regtype))
 	AND (c.oprcom <> o.oid OR n.oprnegate <> o.oid OR o.oprcode = 0);
 
 -- the whole of it
@@ -23,7 +23,7 @@ SELECT object FROM (
 	SELECT pg_describe_object(classid, objid, 0) AS object FROM pg_depend
 	WHERE refobjid = (SELECT oid FROM pg_extension WHERE extname = 'vera_vec') AND deptype = 'e'
 ) t
-WHERE object NOT IN ('type veravec[]', 'type vera.collections', 'type vera.collections[]') -- counted from PostgreSQL 17 on
+WHERE object NOT IN ('type veravec[]', 'type verahalfvec[]', 'type vera.collections', 'type vera.collections[]') -- counted from PostgreSQL 17 on
 ORDER BY object COLLATE "C";
 
 -- it can live in any schema, and goes when it is told to

@@ -57,3 +57,16 @@ RESET min_parallel_table_scan_size; RESET parallel_setup_cost; RESET parallel_tu
 DROP TABLE summed;
 
 SELECT vera_vec_simd_level() IN ('portable', 'neon', 'avx2', 'avx512');
+
+-- late interaction: of each vector of the query the best of the document, added up
+SELECT maxsim(ARRAY['[1,0]', '[0,1]']::veravec[], ARRAY['[1,0]', '[0.5,0.25]']::veravec[]), maxsim(ARRAY['[1,0]']::verahalfvec[], ARRAY['[-1,0]', '[-0.5,7]']::verahalfvec[]);
+SELECT maxsim('{}'::veravec[], ARRAY['[1]']::veravec[]), maxsim(ARRAY['[1]']::veravec[], '{}'::veravec[]), maxsim(NULL, ARRAY['[1]']::veravec[]);
+SELECT e.* FROM unnest(ARRAY[
+	$$SELECT maxsim(ARRAY['[1,2]']::veravec[], ARRAY['[1]']::veravec[])$$,
+	$$SELECT maxsim(ARRAY['[1,2]', NULL]::veravec[], ARRAY['[1,2]']::veravec[])$$
+]) s, error_of(s) e;
+CREATE TABLE tokens (vectors veravec[]);
+INSERT INTO tokens SELECT array_agg(v) FROM (SELECT i, array_agg(sin(i * 1.3 + j))::veravec AS v FROM generate_series(1, 40) i, generate_series(1, 200) j GROUP BY i) t GROUP BY i % 5;
+SELECT abs(maxsim(a.vectors, b.vectors) - (SELECT sum(best) FROM (SELECT (SELECT max(inner_product(q, d)) FROM unnest(b.vectors) d) AS best FROM unnest(a.vectors) q) s)) < 1e-9 AS same
+FROM tokens a, tokens b LIMIT 3;
+DROP TABLE tokens;
