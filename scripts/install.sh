@@ -16,4 +16,7 @@ pgrx_configure "pg$major = \"$pg_config\""
 sudo=()
 [ -w "$("$pg_config" --pkglibdir)" ] || sudo=(--sudo)
 cargo pgrx install "${sudo[@]}" --release --no-default-features --features "pg$major" --pg-config "$pg_config"
+# The bridge needs nothing built.
+if [ ${#sudo[@]} = 0 ]; then as_root=; else as_root=sudo; fi
+$as_root install -m 644 "$ROOT"/bridge/vera_vec_pgvector* "$("$pg_config" --sharedir)/extension"
 echo "Now, in a database: CREATE EXTENSION vera_vec;"

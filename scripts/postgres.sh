@@ -101,27 +101,52 @@ pg_known_source() {
     echo "$file"
 }
 
-pg_from_source() {
-    local major=$1 dir=$2 lists=$CACHE/apt mirror security suite version tarball
+# debian_source PACKAGE DIR: fetches the newest source package of any release into DIR. Sets MIRROR.
+MIRROR=
+debian_source() {
+    local package=$1 dir=$2 lists=$CACHE/apt suite version
     local apt=(-o "Dir::Etc::sourcelist=$lists/sources.list" -o Dir::Etc::sourceparts=/dev/null
         -o "Dir::State::Lists=$lists/lists" -o APT::Sandbox::User=root
         -o "Dir::Cache=$lists/cache")
-    apt_install bison flex libreadline-dev zlib1g-dev libicu-dev liblz4-dev libzstd-dev libxml2-dev libssl-dev bzip2 perl dpkg-dev
+    apt_install dpkg-dev
     # A list of sources of our own; the mirror is the machine's.
     mkdir -p "$lists/lists/partial" "$lists/cache/archives/partial"
-    mirror=$(cat /etc/apt/sources.list /etc/apt/sources.list.d/*.sources /etc/apt/sources.list.d/*.list 2>/dev/null |
+    MIRROR=$(cat /etc/apt/sources.list /etc/apt/sources.list.d/*.sources /etc/apt/sources.list.d/*.list 2>/dev/null |
         grep -oE 'https?://[^ ]+/debian/?( |$)' | tr -d ' ' | head -1)
-    [ -n "$mirror" ] || return 1
+    [ -n "$MIRROR" ] || return 1
     for suite in bookworm trixie forky sid; do
-        echo "deb-src [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $suite main"
+        echo "deb-src [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $MIRROR $suite main"
     done >"$lists/sources.list"
     [ -n "$(find "$lists/lists" -name '*Sources*' -mmin -600 2>/dev/null)" ] || apt-get "${apt[@]}" update -qq >/dev/null || return 1
     # Newest first: an index may still name a version whose file is gone.
-    for version in $(apt-cache "${apt[@]}" showsrc "postgresql-$major" 2>/dev/null | sed -n 's/^Version: //p' | sort -rV | uniq); do
-        (cd "$dir" && apt-get "${apt[@]}" source -qq --download-only "postgresql-$major=$version" >/dev/null) && break
+    for version in $(apt-cache "${apt[@]}" showsrc "$package" 2>/dev/null | sed -n 's/^Version: //p' | sort -rV | uniq); do
+        (cd "$dir" && apt-get "${apt[@]}" source -qq --download-only "$package=$version" >/dev/null) && return
     done
+    return 1
+}
+
+# pgvector_ensure MAJOR: makes pgvector available in our copy of a version; fails quietly if it can't be had.
+# The wheel has it built; for others it is built here from Debian's sources, for any CPU as distributions build it.
+pgvector_ensure() {
+    local pg_config dir=$CACHE/pgvector-$1
+    pg_config=$(pg_config_path "$1")
+    [ ! -f "$("$pg_config" --sharedir)/extension/vector.control" ] || return 0
+    rm -rf "$dir"; mkdir -p "$dir"
+    debian_source pgvector "$dir" >&2 || return 1
+    (
+        cd "$dir"
+        tar -xf ./*.orig.tar.* --strip-components 1
+        # Debian's pg_config says where its packages are; ours are below the directory that they were unpacked to.
+        make -s OPTFLAGS= PG_CONFIG="$pg_config" && make -s install PG_CONFIG="$pg_config"
+    ) >"$dir/build.log" 2>&1 || { tail -5 "$dir/build.log" >&2; return 1; }
+}
+
+pg_from_source() {
+    local major=$1 dir=$2 tarball
+    apt_install bison flex libreadline-dev zlib1g-dev libicu-dev liblz4-dev libzstd-dev libxml2-dev libssl-dev bzip2 perl
+    debian_source "postgresql-$major" "$dir" || [ -n "$MIRROR" ] || return 1
     tarball=$(ls "$dir"/*.orig.tar.bz2 2>/dev/null | head -1)
-    [ -n "$tarball" ] || tarball=$(pg_known_source "$major" "$dir" "$mirror") || return 1
+    [ -n "$tarball" ] || tarball=$(pg_known_source "$major" "$dir" "$MIRROR") || return 1
     log "PostgreSQL $major: building $(basename "$tarball") with assertions (once, some minutes)"
     (
         cd "$dir"
