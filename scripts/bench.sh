@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # make bench: kernels, SQL, the index, and its peers on one server; prints tables, writes them to benches/results.
 # BENCH_ROWS=20000 for a shorter run, BENCH_FULL=1 for a long one; BENCH_DATA=file.f16bin for data of one's own. Of the parts
-# only the peers are quick; BENCH_KERNELS, BENCH_SQL, BENCH_INDEX, BENCH_SWEEP, BENCH_PEERS = 1 or 0 choose (benches/README.md).
+# only the peers are quick; BENCH_KERNELS, BENCH_SQL, BENCH_INDEX, BENCH_SWEEP, BENCH_STORE, BENCH_TYPES, BENCH_PEERS = 1 or 0
+# choose (benches/README.md).
 # BENCH_RESULTS=directory for the files.
 source "$(dirname "$0")/common.sh"
 source "$ROOT/scripts/tools.sh"
@@ -47,6 +48,8 @@ part() {
 [ "${BENCH_SQL:-$full}" != 1 ] || part SQL sql.py "$results/sql.csv"
 [ "${BENCH_INDEX:-$full}" != 1 ] || part "the index" index.py "$results/index.csv" "maintenance_work_mem = 256MB"
 [ "${BENCH_SWEEP:-$full}" != 1 ] || part "plans of filters" sweep.py "$results/sweep.csv" "maintenance_work_mem = 256MB" "autovacuum = off"
+[ "${BENCH_STORE:-$full}" != 1 ] || part "the document store" store.py "$results/store.csv" "maintenance_work_mem = 256MB"
+[ "${BENCH_TYPES:-$full}" != 1 ] || part "types" element_types.py "$results/element_types.csv" "maintenance_work_mem = 256MB"
 # numpy is to have one thread, like everybody in that race; and no VACUUM but those that it measures is to run.
 export OPENBLAS_NUM_THREADS=1
 [ "${BENCH_PEERS:-1}" != 1 ] || part "its peers" peers.py "$results" "maintenance_work_mem = 256MB" "autovacuum = off"

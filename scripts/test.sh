@@ -8,6 +8,8 @@
 #   dump      pg_dump and restore (tests/dump.sh)
 #   client    psycopg: text and binary, COPY, fuzzed input (tests/client)
 #   readme    every SQL example of the documentation
+#   half      the indexes' tests in half precision (VECTOR_TYPE=verahalfvec), shorter; on the oldest and the newest version
+#   bridge    on pgvector's types with pgvector's operators: tests/bridge.py, the oracle, pgvector's clients (tests/clients)
 #   store     the document store: random filters and searches beside what they mean, several sessions (tests/store)
 #   examples  the programs in examples, and what they print; on one version
 #   ddl, isolation, oracle, filters, crash, replica, damage
@@ -24,7 +26,7 @@ PASSED=0
 FAILED=0
 SKIPPED=()
 CLUSTER="ddl isolation oracle filters crash replica damage"
-LAYERS=${LAYERS:-core pg_test regress beside dump client readme store $CLUSTER release examples}
+LAYERS=${LAYERS:-core pg_test regress beside dump client readme store $CLUSTER half bridge release examples}
 # Seconds of the random tests and rounds of kill -9, on each version.
 export ORACLE_SECONDS=${ORACLE_SECONDS:-60} FILTERS_SECONDS=${FILTERS_SECONDS:-25} CRASH_ROUNDS=${CRASH_ROUNDS:-15}
 
@@ -63,6 +65,7 @@ install_build() {
     local major=$1; shift
     cargo pgrx install "$@" --no-default-features --features "pg$major" --pg-config "$(pg_config_path "$major")" \
         >"$OUTPUT" 2>&1 || { cat "$OUTPUT"; return 1; }
+    cp "$ROOT"/bridge/vera_vec_pgvector* "$("$(pg_config_path "$major")" --sharedir)/extension"
 }
 
 run_regress() {
@@ -112,6 +115,7 @@ if wants core; then
     run_cargo core cargo test --locked -p vera_vec_core
 fi
 
+clients_ran=0   # one version will do for pgvector's clients
 for major in "${VERSIONS[@]}"; do
     if wants pg_test; then
         log "PostgreSQL $major: pg_test"
@@ -133,11 +137,13 @@ for major in "${VERSIONS[@]}"; do
             tally "build for $major" 0 1 1
             continue
         fi
+        has_pgvector=0
+        if wants beside || wants bridge; then pgvector_ensure "$major" && has_pgvector=1; fi
         wants regress && run_regress "regress on $major" "$major"
         wants beside && run_script "beside pgvector on $major" with_server "$major" bash "$ROOT/tests/beside_pgvector.sh"
         wants dump && run_script "dump on $major" with_server "$major" bash "$ROOT/tests/dump.sh"
         ensure_python
-        export PYTHON
+        export PYTHON CACHE
         wants client && run_script "client on $major" with_server "$major" "$PYTHON" "$ROOT/tests/client/test_client.py"
         wants readme && run_script "readme on $major" with_server "$major" "$PYTHON" "$ROOT/tests/documentation.py"
         if wants store; then
@@ -151,6 +157,29 @@ for major in "${VERSIONS[@]}"; do
             export BIN
             if wants "$layer"; then run_script "$layer on $major" "$PYTHON" "$ROOT/tests/cluster/$layer.py"; fi
         done
+        # The code is the same as veravec's: the oldest and the newest version will do.
+        if wants half && { [ "$major" = "${VERSIONS[0]}" ] || [ "$major" = "${VERSIONS[-1]}" ]; }; then
+            for layer in oracle filters crash replica damage; do
+                run_script "half: $layer on $major" env VECTOR_TYPE=verahalfvec ORACLE_SECONDS=$((ORACLE_SECONDS / 3)) \
+                    FILTERS_SECONDS=$((FILTERS_SECONDS / 2)) CRASH_ROUNDS=$((CRASH_ROUNDS / 3)) "$PYTHON" "$ROOT/tests/cluster/$layer.py"
+            done
+        fi
+        if wants bridge; then
+            if [ $has_pgvector = 1 ]; then
+                run_script "bridge on $major" with_server "$major" "$PYTHON" "$ROOT/tests/bridge.py"
+                for type in vector halfvec; do
+                    run_script "bridge: oracle of $type on $major" env VECTOR_TYPE=$type ORACLE_SECONDS=$((ORACLE_SECONDS / 4)) \
+                        "$PYTHON" "$ROOT/tests/cluster/oracle.py"
+                done
+                if [ $clients_ran = 0 ]; then
+                    clients_ran=1
+                    ensure_examples_tools
+                    run_script "bridge: clients on $major" with_server "$major" "$PYTHON" "$ROOT/tests/clients/run.py"
+                fi
+            else
+                SKIPPED+=("pgvector for PostgreSQL $major")
+            fi
+        fi
     fi
 done
 
