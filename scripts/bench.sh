@@ -32,6 +32,7 @@ pgrx_configure_all
 log "building for PostgreSQL $major"
 cargo pgrx install --release --no-default-features --features "pg$major" --pg-config "$(pg_config_path "$major")" >"$CACHE/bench.log" 2>&1 ||
     { tail -50 "$CACHE/bench.log"; die "the build failed"; }
+cp "$ROOT"/bridge/vera_vec_pgvector* "$("$(pg_config_path "$major")" --sharedir)/extension"
 cd "$ROOT"
 # One by one, because the benchmarks can do without each of them.
 xargs -n 1 "$PYTHON" -m pip install --quiet --disable-pip-version-check <benches/requirements.txt ||
