@@ -221,8 +221,11 @@ BEGIN
 		RAISE invalid_parameter_value USING MESSAGE = format('dimension of a collection must be between 1 and 16000, not %s',
 			coalesce(dimension::text, 'NULL'));
 	END IF;
-	IF if_not_exists AND EXISTS (SELECT FROM vera.collections c WHERE c.name = create_collection.name) THEN
-		present := vera._collection(name);
+	IF if_not_exists THEN
+		-- One statement, so that it is there or not even if somebody else deletes it now.
+		SELECT f.* INTO present FROM vera.collections c, LATERAL vera._collection(c.name) f WHERE c.name = create_collection.name;
+	END IF;
+	IF present.name IS NOT NULL THEN
 		IF (present.dimension, present.metric) <> (create_collection.dimension, canonical) THEN
 			RAISE duplicate_object USING MESSAGE = format('collection "%s" already exists, and is another', name),
 				DETAIL = format('It has %s dimensions and metric %s, not %s and %s.',
@@ -238,8 +241,8 @@ BEGIN
 	IF schema IS NULL THEN
 		RAISE invalid_schema_name USING MESSAGE = 'no schema has been selected to create in';
 	END IF;
-	PERFORM vera._check_name(name, schema, NULL);
 	BEGIN
+		PERFORM vera._check_name(name, schema, NULL);
 		EXECUTE format('CREATE TABLE %I.%I (id text COLLATE "C" PRIMARY KEY CHECK (id <> ''''), content text, embedding %s,'
 			' metadata jsonb NOT NULL DEFAULT ''{}'' CHECK (jsonb_typeof(metadata) = ''object''),'
 			' created_at timestamptz NOT NULL DEFAULT now()%s)',
@@ -249,15 +252,15 @@ BEGIN
 		EXECUTE format('CREATE INDEX ON %s USING gin (metadata jsonb_path_ops)', relation);
 		INSERT INTO vera.collections VALUES (name, relation, dimension, canonical, keys);
 	EXCEPTION
-		-- Somebody who makes it at the same time was first with the table, its type, or an entry of the catalogs.
+		-- It is there, perhaps since a moment ago: somebody who makes it at the same time may be first anywhere, with the
+		-- collection, the table, its type, or an entry of the catalogs.
 		WHEN unique_violation OR duplicate_table OR duplicate_object THEN
 			IF NOT EXISTS (SELECT FROM vera.collections c WHERE c.name = create_collection.name) THEN
 				RAISE;
 			ELSIF if_not_exists THEN
 				RETURN vera.create_collection(name, dimension, metric, key_fields, true, schema);
 			END IF;
-			RAISE duplicate_object USING MESSAGE = format('collection "%s" already exists', name),
-				DETAIL = 'It was made at the same time.';
+			RAISE duplicate_object USING MESSAGE = format('collection "%s" already exists', name);
 	END;
 	RETURN relation;
 END
@@ -316,7 +319,8 @@ LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	found_row vera.collections;
 BEGIN
-	SELECT * INTO found_row FROM vera.collections c WHERE c.name = delete_collection.name;
+	-- The lock makes those who delete or rename it at the same time wait here, before they look for its table.
+	SELECT * INTO found_row FROM vera.collections c WHERE c.name = delete_collection.name FOR UPDATE;
 	IF NOT FOUND THEN
 		IF if_exists AND name <> '' THEN
 			RAISE NOTICE 'collection "%" does not exist, skipping', name;
@@ -336,9 +340,11 @@ COMMENT ON FUNCTION vera.delete_collection(text, boolean) IS 'drops a collection
 CREATE FUNCTION vera.rename_collection(name text, new_name text) RETURNS regclass
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-	collection vera.collections := vera._collection(name);
+	collection vera.collections;
 	present record;
 BEGIN
+	PERFORM FROM vera.collections c WHERE c.name = rename_collection.name FOR UPDATE; -- as delete_collection
+	collection := vera._collection(name);
 	SELECT c.relname, n.nspname INTO present FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = collection.relation;
 	PERFORM vera._check_name(new_name, present.nspname, collection.relation);
 	IF present.relname <> new_name THEN -- as it is where the table was renamed first

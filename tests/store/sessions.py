@@ -82,7 +82,74 @@ def same_collection(connection, checks, _):
         connection.execute("SELECT vera.delete_collection('one')")
         results = at_once(create, *[(True,)] * WRITERS)
         checks.check(f"{number}: all have it", results != ["one"] * WRITERS and results)
+        results = at_once(lambda session: session.execute("SELECT vera.delete_collection('one', if_exists => true)").fetchone()[0],
+                          *[()] * WRITERS)
+        checks.check(f"{number}: one deletes it", sorted(map(str, results)) != ["False"] * (WRITERS - 1) + ["True"] and results)
+
+
+def same_collection_in_between(connection, checks, _):
+    """One appears after create_collection has not found it, and before it looks whether the name is free."""
+    check = connection.execute("SELECT pg_get_functiondef('vera._check_name'::regproc)").fetchone()[0]
+    for if_not_exists, expected in (True, "one"), (False, "42710"):
+        with psycopg.connect() as other, psycopg.connect() as waiting:
+            other.execute("SELECT vera.create_collection('one', 2)")
+            # The lock is where the second session waits until the first has committed; then it looks.
+            connection.execute(check.replace(" STABLE", " VOLATILE").replace("BEGIN\n", "BEGIN\n\tPERFORM pg_advisory_xact_lock(1);\n", 1))
+            connection.execute("SELECT pg_advisory_lock(1)")
+            result = []
+            thread = threading.Thread(target=lambda: result.append(outcome(
+                lambda: waiting.execute("SELECT vera.create_collection('one', 2, if_not_exists => %s)::text", (if_not_exists,)).fetchone()[0])))
+            thread.start()
+            wait_for_lock(connection, waiting)
+            other.commit()
+            connection.execute("SELECT pg_advisory_unlock(1)")
+            thread.join()
+            checks.check(f"if_not_exists => {if_not_exists}", result != [expected] and result)
+        connection.execute(check)
         connection.execute("SELECT vera.delete_collection('one')")
+
+
+def gone_meanwhile(connection, checks, _):
+    """Those who delete or rename a collection that somebody else deletes or renames wait for him, and then it isn't there."""
+    first = {"delete": "SELECT vera.delete_collection('one')", "rename": "SELECT vera.rename_collection('one', 'two')"}
+    second = {
+        "delete": ("SELECT vera.delete_collection('one')", "42P01"),
+        "delete if_exists": ("SELECT vera.delete_collection('one', if_exists => true)::text", "false"),
+        "rename": ("SELECT vera.rename_collection('one', 'three')", "42P01"),
+    }
+    for before, change in first.items():
+        for name, (call, expected) in second.items():
+            connection.execute("SELECT vera.create_collection('one', 2)")
+            with psycopg.connect() as other, psycopg.connect() as waiting:
+                other.execute(change)
+                result = []
+                thread = threading.Thread(target=lambda: result.append(outcome(lambda: waiting.execute(call).fetchone()[0])))
+                thread.start()
+                wait_for_lock(connection, waiting)
+                other.commit()
+                thread.join()
+                checks.check(f"{name} after {before}", result != [expected] and result)
+            checks.check(f"{name} after {before}: what is left",
+                         connection.execute("SELECT array_agg(name) FROM vera.list_collections()").fetchone()[0]
+                         != (["two"] if before == "rename" else None))
+            connection.execute("SELECT vera.delete_collection('two', if_exists => true)")
+
+
+def outcome(call):
+    """What the call returns, or the SQLSTATE of its error."""
+    try:
+        return call()
+    except psycopg.Error as error:
+        return error.sqlstate
+
+
+def wait_for_lock(connection, waiting):
+    """Returns when the other connection waits for a lock."""
+    deadline = time.monotonic() + 60
+    while connection.execute("SELECT wait_event_type FROM pg_stat_activity WHERE pid = %s", (waiting.info.backend_pid,)).fetchone()[0] != "Lock":
+        if time.monotonic() > deadline:
+            raise TimeoutError("it does not wait")
+        time.sleep(0.01)
 
 
 def snapshots(connection, checks, _):
@@ -135,7 +202,7 @@ def main():
     checks = Checks()
     with psycopg.connect(autocommit=True) as connection:
         connection.execute("CREATE EXTENSION IF NOT EXISTS vera_vec")
-        for test in same_ids, same_collection, snapshots, cancel:
+        for test in same_ids, same_collection, same_collection_in_between, gone_meanwhile, snapshots, cancel:
             started = time.monotonic()
             test(connection, checks, rng)
             print(f"{test.__name__}: {time.monotonic() - started:.1f} s", flush=True)
