@@ -1,7 +1,13 @@
 -- Casts
 
+CREATE FUNCTION veravec_length_support(internal) RETURNS internal
+	AS 'MODULE_PATHNAME', 'veravec_length_support' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION veravec_length_support(internal) IS 'tells the planner of length coercions that change nothing';
+
 CREATE FUNCTION veravec(veravec, integer, boolean) RETURNS veravec
-	AS 'MODULE_PATHNAME', 'veravec_wrapper' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+	AS 'MODULE_PATHNAME', 'veravec_wrapper' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
+	SUPPORT veravec_length_support;
 
 COMMENT ON FUNCTION veravec(veravec, integer, boolean) IS 'adjust veravec to typmod';
 

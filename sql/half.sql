@@ -322,8 +322,14 @@ CREATE OPERATOR > (
 COMMENT ON OPERATOR > (verahalfvec, verahalfvec) IS 'greater than';
 -- Casts
 
+CREATE FUNCTION verahalfvec_length_support(internal) RETURNS internal
+	AS 'MODULE_PATHNAME', 'verahalfvec_length_support' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION verahalfvec_length_support(internal) IS 'tells the planner of length coercions that change nothing';
+
 CREATE FUNCTION verahalfvec(verahalfvec, integer, boolean) RETURNS verahalfvec
-	AS 'MODULE_PATHNAME', 'verahalfvec_wrapper' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+	AS 'MODULE_PATHNAME', 'verahalfvec_wrapper' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
+	SUPPORT verahalfvec_length_support;
 
 COMMENT ON FUNCTION verahalfvec(verahalfvec, integer, boolean) IS 'adjust verahalfvec to typmod';
 

@@ -96,16 +96,32 @@ class Bridge:
         """The bytes are the same, so that a column changes its type where it lies, and its values are what they were."""
         node = "SELECT relfilenode FROM pg_class WHERE relname = 'items'"
         before, values = self.value(node), self.value(f"SELECT md5(string_agg(embedding::text, ',' ORDER BY id)) FROM items")
-        for target in ours, theirs:
+        query = "SELECT id, embedding{} <=> (SELECT embedding{} FROM items WHERE id = 42) FROM items ORDER BY 2 LIMIT 20"
+        cast = f"::{ours}({DIM})"
+        self.sql(f"CREATE INDEX items_cast ON items USING veraflat ((embedding{cast}))")
+        self.same(f"{ours}: an index of the cast", query.format(cast, cast), "items_cast")
+        self.sql("DROP INDEX items_cast")
+        # The declared dimensions are taken from a declaration that says the same, and from no other.
+        self.refused(f"{theirs} to {ours}({DIM + 1})", f"ALTER TABLE items ALTER embedding TYPE {ours}({DIM + 1})")
+        for target in f"{ours}({DIM})", theirs, ours, theirs:
             self.sql(f"ALTER TABLE items ALTER embedding TYPE {target}")
             self.checks.check(f"{target}: not rewritten", self.value(node) != before)
             self.checks.check(f"{target}: the same values", self.value(
                 "SELECT md5(string_agg(embedding::text, ',' ORDER BY id)) FROM items") != values)
         self.checks.check(f"{theirs}: there and back", self.value(
             f"SELECT count(*) FROM items WHERE embedding::{ours}::{theirs} <> embedding OR {ours}_send(embedding::{ours}) <> {theirs}_send(embedding)"))
+        self.refused(f"{theirs} without dimensions to {ours}({DIM + 1})", f"ALTER TABLE items ALTER embedding TYPE {ours}({DIM + 1})")
         self.sql(f"ALTER TABLE items ALTER embedding TYPE {ours}({DIM})")
         self.sql("CREATE INDEX items_ours ON items USING veraflat (embedding)")
-        self.same(f"{ours}: with an index of its own", "SELECT id, embedding <=> (SELECT embedding FROM items WHERE id = 42) FROM items ORDER BY 2 LIMIT 20", "items_ours")
+        self.same(f"{ours}: with an index of its own", query.format("", ""), "items_ours")
+
+    def refused(self, what, statement):
+        try:
+            self.sql(statement)
+            problem = "done"
+        except psycopg.errors.DataException as error:
+            problem = error.sqlstate != "22000" and error.sqlstate
+        self.checks.check(f"{what} is refused", problem)
 
     def dump(self):
         """Both extensions and the index come back."""
