@@ -25,7 +25,11 @@ fn maxsim<E: Element>(query: &[Vector<'_, E>], document: &[Vector<'_, E>]) -> Op
         for d in document {
             element::check_same_dim(q, d).or_report();
             let product = Kernels::best().inner_product::<E>(q, d);
-            greatest = Some(greatest.map_or(product, |greatest| greatest.max(product)));
+            // NaN, of products that overflow, is the greatest of numbers, as PostgreSQL orders them.
+            greatest = match greatest {
+                Some(greatest) if greatest.is_nan() || greatest >= product => Some(greatest),
+                _ => Some(product),
+            };
         }
         sum += greatest?;
     }

@@ -93,11 +93,18 @@ unsafe fn length_support(fcinfo: pg_sys::FunctionCallInfo) -> pg_sys::Datum {
         }
         let request: *mut pg_sys::SupportRequestSimplify = request.cast();
         let mut arguments = list_elements::<pg_sys::Node>((*(*request).fcall).args);
-        let (Some(vector), Some(typmod)) = (arguments.next(), arguments.next()) else { return none };
-        if (*typmod).type_ != pg_sys::NodeTag::T_Const || (*typmod.cast::<pg_sys::Const>()).constisnull {
+        let Some(vector) = arguments.next() else { return none };
+        // Neither may be NULL, with which the result would be.
+        let constant = |node: *mut pg_sys::Node| {
+            let constant: *const pg_sys::Const = node.cast();
+            ((*node).type_ == pg_sys::NodeTag::T_Const && !(*constant).constisnull).then(|| (*constant).constvalue)
+        };
+        let (Some(typmod), Some(_is_explicit)) =
+            (arguments.next().and_then(constant), arguments.next().and_then(constant))
+        else {
             return none;
-        }
-        let typmod = (*typmod.cast::<pg_sys::Const>()).constvalue.value() as i32;
+        };
+        let typmod = typmod.value() as i32;
         let mut source = vector;
         while (*source).type_ == pg_sys::NodeTag::T_RelabelType {
             source = (*source.cast::<pg_sys::RelabelType>()).arg.cast();

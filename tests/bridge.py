@@ -101,6 +101,13 @@ class Bridge:
         self.sql(f"CREATE INDEX items_cast ON items USING veraflat ((embedding{cast}))")
         self.same(f"{ours}: an index of the cast", query.format(cast, cast), "items_cast")
         self.sql("DROP INDEX items_cast")
+        for typmod, explicit in (f"{DIM}", "NULL"), ("NULL", "true"):
+            self.checks.check(f"{ours}: NULL for {typmod}, {explicit}", self.value(
+                f"SELECT count({ours}(embedding::{ours}, {typmod}, {explicit})) FROM items") != 0)
+        self.sql("CREATE TABLE explicit (is_explicit boolean); INSERT INTO explicit VALUES (NULL)")
+        self.checks.check(f"{ours}: NULL for what is NULL in a row", self.value(
+            f"SELECT count({ours}(embedding::{ours}, {DIM}, is_explicit)) FROM items, explicit") != 0)
+        self.sql("DROP TABLE explicit")
         # The declared dimensions are taken from a declaration that says the same, and from no other.
         self.refused(f"{theirs} to {ours}({DIM + 1})", f"ALTER TABLE items ALTER embedding TYPE {ours}({DIM + 1})")
         for target in f"{ours}({DIM})", theirs, ours, theirs:

@@ -12,7 +12,7 @@ GRANT USAGE ON SCHEMA vera TO PUBLIC;
 
 CREATE TABLE vera.collections (
 	name text COLLATE "C" PRIMARY KEY CHECK (name <> ''),
-	relation regclass NOT NULL,
+	relation regclass NOT NULL UNIQUE,
 	dimension integer NOT NULL,
 	metric text NOT NULL CHECK (metric IN ('cosine', 'l2', 'ip', 'l1')),
 	key_fields jsonb NOT NULL DEFAULT '[]'
@@ -22,18 +22,34 @@ COMMENT ON COLUMN vera.collections.relation IS 'table with the documents; follow
 COMMENT ON COLUMN vera.collections.key_fields IS
 	'metadata fields with columns of their own in the index: [{"path": ["field"], "column": "key_field", "type": "text"}]';
 -- What has lost its table is not dumped: its number might be another table's in the database that it is restored to.
-SELECT pg_extension_config_dump('vera.collections', 'WHERE EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = relation)');
+SELECT pg_extension_config_dump('vera.collections', 'WHERE EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = relation AND c.relkind = ''r'')');
 
 -- Everybody may make collections; what is said of one may change only who owns its table. What has lost its table may
 -- be removed by anyone. It is a trigger that sees to that, not row-level security, under which only superusers could
--- dump and restore.
+-- dump and restore. It also sees that collections are tables: reading a view runs what its owner has written.
 GRANT SELECT, INSERT, UPDATE, DELETE ON vera.collections TO PUBLIC;
+
+CREATE FUNCTION vera._check_plain(relation regclass) RETURNS void
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+	problem text := (SELECT CASE WHEN c.relkind <> 'r' THEN 'It is not an ordinary table.' WHEN c.relpersistence = 't' THEN 'It is a temporary table.' END
+		FROM pg_class c WHERE c.oid = relation);
+BEGIN
+	IF problem IS NOT NULL THEN
+		RAISE wrong_object_type USING MESSAGE = format('table %s cannot be a collection', relation), DETAIL = problem;
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION vera._check_plain(regclass) IS 'an error if something is not an ordinary, permanent table';
 
 CREATE FUNCTION vera._check_owner() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	relation regclass;
 BEGIN
+	IF TG_OP <> 'DELETE' THEN
+		PERFORM vera._check_plain(NEW.relation);
+	END IF;
 	FOREACH relation IN ARRAY CASE TG_OP WHEN 'INSERT' THEN ARRAY[NEW.relation] WHEN 'DELETE' THEN ARRAY[OLD.relation]
 		ELSE ARRAY[OLD.relation, NEW.relation] END LOOP
 		IF NOT (SELECT pg_has_role(c.relowner, 'USAGE') FROM pg_class c WHERE c.oid = relation) THEN
@@ -43,7 +59,7 @@ BEGIN
 	RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
 END
 $$;
-COMMENT ON FUNCTION vera._check_owner() IS 'an error if the current user does not own the table of a collection';
+COMMENT ON FUNCTION vera._check_owner() IS 'an error if the current user does not own the table of a collection, or it is none';
 CREATE TRIGGER check_owner BEFORE INSERT OR UPDATE OR DELETE ON vera.collections FOR EACH ROW EXECUTE FUNCTION vera._check_owner();
 COMMENT ON TRIGGER check_owner ON vera.collections IS 'collections are changed by the owners of their tables';
 
@@ -67,6 +83,12 @@ END
 $$;
 COMMENT ON FUNCTION vera._check_at_least(bigint, bigint, text) IS 'an error if a number is too small';
 
+-- Whether there is such a table, now: a snapshot may still see the entry in pg_class of one that is gone.
+CREATE FUNCTION vera._exists(relation regclass) RETURNS boolean
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN pg_table_is_visible(relation) IS NOT NULL;
+COMMENT ON FUNCTION vera._exists(regclass) IS 'whether there is such a table';
+
 -- What the other functions ask first.
 CREATE FUNCTION vera._collection(name text) RETURNS vera.collections
 LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
@@ -79,7 +101,7 @@ BEGIN
 		RAISE undefined_table USING MESSAGE = format('collection "%s" does not exist', name),
 			HINT = 'vera.list_collections() shows what there is; vera.create_collection makes one.';
 	END IF;
-	IF NOT EXISTS (SELECT FROM pg_class WHERE oid = found_row.relation) THEN
+	IF NOT vera._exists(found_row.relation) THEN
 		RAISE undefined_table USING MESSAGE = format('the table of collection "%s" does not exist', name),
 			DETAIL = 'It was dropped without vera.delete_collection.',
 			HINT = format('SELECT vera.delete_collection(%L) removes what is left of it.', name);
@@ -88,6 +110,19 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION vera._collection(text) IS 'the collection of that name, or an error';
+
+-- Statements name tables, and a table's name may be another's by the time that the statement has locked it. After that no
+-- name changes until the transaction ends. What changes documents asks, when it has done so, whether it was the right table.
+CREATE FUNCTION vera._check_table(collection vera.collections, used text) RETURNS void
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+	IF to_regclass(used) IS DISTINCT FROM (collection).relation THEN
+		RAISE serialization_failure USING MESSAGE = format('the table of collection "%s" was renamed at the same time', (collection).name),
+			HINT = 'The statement can be tried again.';
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION vera._check_table(vera.collections, text) IS 'an error if a name that was used is not that of a collection''s table';
 
 CREATE FUNCTION vera._metric(name text) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
@@ -127,6 +162,7 @@ BEGIN
 		RAISE name_too_long USING MESSAGE = format('name of collection "%s" is too long', name),
 			DETAIL = format('It has %s bytes, and may have 63.', octet_length(name));
 	ELSIF EXISTS (SELECT FROM vera.collections c WHERE c.name = _check_name.name) THEN
+		PERFORM vera._collection(name); -- says it if its table is gone
 		RAISE duplicate_object USING MESSAGE = format('collection "%s" already exists', name);
 	ELSIF EXISTS (SELECT FROM pg_class WHERE relname = name AND relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = schema)
 		AND oid IS DISTINCT FROM own) THEN
@@ -159,8 +195,8 @@ DECLARE
 	result jsonb := '[]';
 BEGIN
 	FOREACH definition IN ARRAY coalesce(definitions, '{}') LOOP
-		parts := regexp_match(definition, '^\s*(\S.*?)(?:\s+(text|numeric|boolean))?\s*$');
-		IF parts IS NULL OR parts[1] ~ '(^|\.)(\.|$)' OR parts[1] LIKE '%\\%' THEN
+		parts := regexp_match(definition, '^[[:space:]]*([^[:space:]].*?)(?:[[:space:]]+(text|numeric|boolean))?[[:space:]]*$');
+		IF parts IS NULL OR parts[1] ~ '(^|[.])([.]|$)' OR strpos(parts[1], chr(92)) > 0 THEN -- chr(92) is a backslash
 			RAISE invalid_parameter_value USING
 				MESSAGE = format('invalid key field %s', coalesce('"' || definition || '"', 'NULL')),
 				HINT = 'Give the name of a metadata field, and text, numeric or boolean, as in ''year numeric''.';
@@ -230,6 +266,10 @@ BEGIN
 			RAISE duplicate_object USING MESSAGE = format('collection "%s" already exists, and is another', name),
 				DETAIL = format('It has %s dimensions and metric %s, not %s and %s.',
 					present.dimension, present.metric, create_collection.dimension, canonical);
+		ELSIF (SELECT n.nspname <> schema FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = present.relation) THEN
+			-- It may be somebody else's, who would be given what is meant for one's own.
+			RAISE duplicate_object USING MESSAGE = format('collection "%s" already exists, and is another', name),
+				DETAIL = format('It is the table %s, in another schema than "%s".', present.relation, schema);
 		ELSIF key_fields IS NOT NULL AND present.key_fields <> keys THEN
 			RAISE duplicate_object USING MESSAGE = format('collection "%s" already exists, and is another', name),
 				DETAIL = format('Its key fields are %s.', present.key_fields),
@@ -279,26 +319,28 @@ DECLARE
 	key jsonb;
 BEGIN
 	PERFORM vera._check_encoding();
-	SELECT c.relname, n.nspname, c.relkind INTO present FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = relation;
+	SELECT c.relname, n.nspname INTO present FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = relation;
 	IF NOT FOUND THEN
 		RAISE undefined_table USING MESSAGE = format('table %s does not exist', coalesce(relation::text, 'NULL'));
 	END IF;
-	PERFORM vera._check_name(coalesce(name, present.relname), present.nspname, relation);
+	PERFORM vera._check_name(coalesce(name, present.relname), present.nspname, relation), vera._check_plain(relation);
+	IF EXISTS (SELECT FROM vera.collections c WHERE c.relation = adopt_table.relation) THEN
+		RAISE duplicate_object USING MESSAGE = format('table %s is a collection already', relation);
+	END IF;
 	SELECT p INTO problem FROM (SELECT n, CASE
-			WHEN a.attnum IS NULL THEN format('It has no column "%s" of type %s.', w.attname, w.type)
-			WHEN w.type <> format_type(a.atttypid, NULL) THEN format('Column "%s" is of type %s, and must be %s.', w.attname, format_type(a.atttypid, NULL), w.type)
+			WHEN a.attnum IS NULL THEN format('It has no column "%s" of type %s.', w.attname, format_type(w.type, NULL))
+			WHEN a.atttypid <> w.type THEN format('Column "%s" is of type %s, and must be %s.', w.attname, format_type(a.atttypid, NULL), format_type(w.type, NULL))
 			WHEN w.attname = 'embedding' AND a.atttypmod < 1 THEN 'Column "embedding" must be declared with its dimensions, as veravec(384).'
 			WHEN w.attname = 'id' AND NOT (a.attnotnull AND EXISTS (SELECT FROM pg_index i WHERE i.indrelid = relation
 				AND i.indisunique AND i.indimmediate AND i.indisvalid AND i.indpred IS NULL AND i.indnkeyatts = 1 AND i.indkey[0] = a.attnum))
 				THEN 'Column "id" must be a primary key.'
 		END AS p
-	FROM (VALUES (1, 'id', 'text'), (2, 'content', 'text'), (3, 'embedding', format_type('@extschema@.veravec'::regtype, NULL)),
-			(4, 'metadata', 'jsonb'), (5, 'created_at', 'timestamp with time zone')) w (n, attname, type)
+	FROM (VALUES (1, 'id', 'text'::regtype), (2, 'content', 'text'), (3, 'embedding', '@extschema@.veravec'),
+			(4, 'metadata', 'jsonb'), (5, 'created_at', 'timestamptz')) w (n, attname, type)
 		LEFT JOIN pg_attribute a ON a.attrelid = relation AND a.attname = w.attname AND NOT a.attisdropped
 	) c WHERE p IS NOT NULL ORDER BY n LIMIT 1;
-	IF present.relkind <> 'r' OR problem IS NOT NULL THEN
-		RAISE wrong_object_type USING MESSAGE = format('table %s cannot be a collection', relation),
-			DETAIL = CASE WHEN present.relkind <> 'r' THEN 'It is not an ordinary table.' ELSE problem END,
+	IF problem IS NOT NULL THEN
+		RAISE wrong_object_type USING MESSAGE = format('table %s cannot be a collection', relation), DETAIL = problem,
 			HINT = 'ALTER TABLE can add what is missing; columns may be more than a collection''s.';
 	END IF;
 	FOR key IN SELECT k FROM jsonb_array_elements(keys) WITH ORDINALITY u (k, n) ORDER BY n LOOP
@@ -328,8 +370,12 @@ BEGIN
 		END IF;
 		PERFORM vera._collection(name); -- says it
 	END IF;
-	IF EXISTS (SELECT FROM pg_class WHERE oid = found_row.relation) THEN
+	IF vera._exists(found_row.relation) THEN
 		EXECUTE format('DROP TABLE %s', found_row.relation);
+		IF vera._exists(found_row.relation) THEN -- then it was another
+			RAISE serialization_failure USING MESSAGE = format('the table of collection "%s" was renamed at the same time', name),
+				HINT = 'The statement can be tried again.';
+		END IF;
 	END IF;
 	DELETE FROM vera.collections c WHERE c.name = delete_collection.name;
 	RETURN true;
@@ -347,36 +393,40 @@ BEGIN
 	collection := vera._collection(name);
 	SELECT c.relname, n.nspname INTO present FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = collection.relation;
 	PERFORM vera._check_name(new_name, present.nspname, collection.relation);
-	IF present.relname <> new_name THEN -- as it is where the table was renamed first
-		EXECUTE format('ALTER TABLE %s RENAME TO %I', collection.relation, new_name);
-	END IF;
-	UPDATE vera.collections c SET name = new_name WHERE c.name = rename_collection.name;
+	BEGIN
+		IF present.relname <> new_name THEN -- as it is where the table was renamed first
+			EXECUTE format('ALTER TABLE %s RENAME TO %I', collection.relation, new_name);
+			PERFORM vera._check_table(collection, format('%I.%I', present.nspname, new_name));
+		END IF;
+		UPDATE vera.collections c SET name = new_name WHERE c.name = rename_collection.name;
+	EXCEPTION
+		WHEN unique_violation OR duplicate_table THEN -- as in create_collection
+			IF NOT EXISTS (SELECT FROM vera.collections c WHERE c.name = new_name) THEN
+				RAISE;
+			END IF;
+			RAISE duplicate_object USING MESSAGE = format('collection "%s" already exists', new_name);
+	END;
 	RETURN collection.relation;
 END
 $$;
 COMMENT ON FUNCTION vera.rename_collection(text, text) IS 'renames a collection and its table';
 
+-- Who lists collections has not chosen them, and anybody may make one. So rows are counted without a query, which would run
+-- what belongs to the table: policies, constant expressions of indexes.
 CREATE FUNCTION vera._documents(relation regclass) RETURNS bigint
-LANGUAGE plpgsql STABLE AS $$
-DECLARE
-	documents bigint;
-BEGIN
-	IF has_table_privilege(relation, 'SELECT')
-		AND has_schema_privilege((SELECT relnamespace FROM pg_class WHERE oid = relation), 'USAGE') THEN
-		EXECUTE format('SELECT count(*) FROM %s', relation) INTO documents;
-	END IF;
-	RETURN documents;
-END
-$$;
-COMMENT ON FUNCTION vera._documents(regclass) IS 'documents that the current user sees; NULL if he may not look, or there is no such table';
+	AS 'MODULE_PATHNAME', 'store_documents_wrapper' LANGUAGE C STABLE STRICT;
+COMMENT ON FUNCTION vera._documents(regclass) IS
+	'rows of a table; NULL if the current user may not see them all, if it is locked, or if there is no such table';
 
 CREATE FUNCTION vera.list_collections() RETURNS TABLE (name text, dimension integer, metric text, documents bigint, bytes bigint)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-	SELECT c.name, c.dimension, c.metric, vera._documents(c.relation), pg_total_relation_size(c.relation)
+	SELECT c.name, c.dimension, c.metric,
+		CASE WHEN has_schema_privilege((SELECT r.relnamespace FROM pg_class r WHERE r.oid = c.relation), 'USAGE') THEN vera._documents(c.relation) END,
+		pg_total_relation_size(c.relation)
 	FROM vera.collections c ORDER BY c.name COLLATE "C";
 END;
-COMMENT ON FUNCTION vera.list_collections() IS 'all collections, with the number of documents that the current user sees and the bytes on disk';
+COMMENT ON FUNCTION vera.list_collections() IS 'all collections, with the number of documents, where the current user sees them all, and the bytes on disk';
 
 CREATE FUNCTION vera.collection_info(name text, OUT relation regclass, OUT dimension integer, OUT metric text,
 	OUT key_fields jsonb, OUT documents bigint, OUT bytes bigint, OUT index_bytes bigint) RETURNS record
@@ -388,7 +438,10 @@ BEGIN
 	dimension := collection.dimension;
 	metric := collection.metric;
 	key_fields := collection.key_fields;
-	documents := vera._documents(relation);
+	IF has_table_privilege(relation, 'SELECT')
+		AND has_schema_privilege((SELECT c.relnamespace FROM pg_class c WHERE c.oid = collection_info.relation), 'USAGE') THEN
+		EXECUTE format('SELECT count(*) FROM %s', relation) INTO documents;
+	END IF;
 	bytes := pg_total_relation_size(relation);
 	index_bytes := pg_indexes_size(relation);
 END

@@ -11,6 +11,10 @@ CREATE FUNCTION vera._match(metadata cstring, filter cstring) RETURNS boolean
 	AS 'MODULE_PATHNAME', 'store_match_wrapper' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 100;
 COMMENT ON FUNCTION vera._match(cstring, cstring) IS 'vera.match, of JSON as text';
 
+CREATE FUNCTION vera._path(field cstring) RETURNS text[]
+	AS 'MODULE_PATHNAME', 'store_path_wrapper' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION vera._path(cstring) IS 'the names on the way to a metadata field: of a.b, a and b';
+
 CREATE FUNCTION vera.match(metadata jsonb, filter jsonb) RETURNS boolean
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE COST 100
 RETURN vera._match(jsonb_out(metadata), jsonb_out(filter));
@@ -28,6 +32,7 @@ LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	found_row vera.collections := vera._collection(collection);
 	documents integer := cardinality(ids);
+	target text := found_row.relation;
 	wrong record;
 BEGIN
 	IF ids IS NULL THEN
@@ -40,18 +45,19 @@ BEGIN
 		RAISE invalid_parameter_value USING MESSAGE = format('%s and ids must be of the same length', wrong.name),
 			DETAIL = format('They have %s and %s elements.', wrong.cardinality, documents);
 	END IF;
-	IF '' = ANY (ids) THEN
-		RAISE invalid_parameter_value USING MESSAGE = format('id of document %s must not be empty', array_position(ids, ''));
+	SELECT n INTO wrong FROM unnest(ids) WITH ORDINALITY u (i, n) WHERE i = '' LIMIT 1;
+	IF FOUND THEN
+		RAISE invalid_parameter_value USING MESSAGE = format('id of document %s must not be empty', wrong.n);
 	END IF;
 	SELECT i AS id INTO wrong FROM unnest(ids) i WHERE i IS NOT NULL GROUP BY i HAVING count(*) > 1 LIMIT 1;
 	IF FOUND THEN
 		RAISE cardinality_violation USING MESSAGE = format('id "%s" is given twice', wrong.id);
 	END IF;
-	SELECT n, @extschema@.vector_dims(e) AS dimension INTO wrong FROM unnest(embeddings) WITH ORDINALITY u (e, n)
+	SELECT n, @extschema@.vector_dims(e) AS dimension, i AS id INTO wrong FROM unnest(embeddings, ids) WITH ORDINALITY u (e, i, n)
 		WHERE @extschema@.vector_dims(e) <> found_row.dimension LIMIT 1;
 	IF FOUND THEN
 		RAISE data_exception USING MESSAGE = format('expected %s dimensions, not %s', found_row.dimension, wrong.dimension),
-			DETAIL = format('It is the embedding of document %s, id %s.', wrong.n, coalesce('"' || ids[wrong.n] || '"', 'NULL'));
+			DETAIL = format('It is the embedding of document %s, id %s.', wrong.n, coalesce('"' || wrong.id || '"', 'NULL'));
 	END IF;
 	SELECT n, jsonb_typeof(m) AS type INTO wrong FROM unnest(metadatas) WITH ORDINALITY u (m, n)
 		WHERE jsonb_typeof(m) NOT IN ('object', 'null') LIMIT 1;
@@ -65,8 +71,9 @@ BEGIN
 		' ON CONFLICT (id) DO UPDATE SET content = excluded.content, embedding = excluded.embedding,'
 		' metadata = excluded.metadata, created_at = excluded.created_at'
 		-- A row that was inserted has never been locked.
-		' RETURNING xmax = 0 AS new) SELECT count(*) FILTER (WHERE new), count(*) FILTER (WHERE NOT new) FROM done', found_row.relation)
+		' RETURNING xmax = 0 AS new) SELECT count(*) FILTER (WHERE new), count(*) FILTER (WHERE NOT new) FROM done', target)
 	USING ids, contents, embeddings, metadatas, created_at INTO added, replaced;
+	PERFORM vera._check_table(found_row, target);
 END
 $$;
 COMMENT ON FUNCTION vera.add_documents(text, text[], text[], @extschema@.veravec[], jsonb[], timestamptz[]) IS
@@ -121,14 +128,15 @@ BEGIN
 	PERFORM vera._check_at_least(coalesce(max_documents, 0), 0, 'max_documents'), vera._check_at_least(skip, 0, 'skip');
 	sort := CASE
 		WHEN order_by IN ('id', 'created_at') THEN order_by
-		WHEN order_by LIKE 'metadata.%' THEN format('metadata #> %L', string_to_array(substr(order_by, 10), '.'))
+		WHEN order_by LIKE 'metadata.%' THEN
+			'metadata' || (SELECT string_agg(format(' -> %L', p), '') FROM unnest(vera._path(textout(substr(order_by, 10)))) p)
 	END;
 	IF sort IS NULL THEN
 		RAISE invalid_parameter_value USING MESSAGE = format('cannot order by %s', coalesce('"' || order_by || '"', 'NULL')),
 			HINT = 'There are id, created_at and fields as metadata.year.';
 	END IF;
 	RETURN QUERY EXECUTE format('SELECT id, content, embedding, metadata, created_at FROM %s WHERE ($1 IS NULL OR id = ANY ($1)) AND %s'
-		' ORDER BY %s %s, id LIMIT $3 OFFSET $4', found_row.relation, condition[1], sort, CASE WHEN descending THEN 'DESC' ELSE 'ASC' END)
+		' ORDER BY %s %s NULLS LAST, id LIMIT $3 OFFSET $4', found_row.relation, condition[1], sort, CASE WHEN descending THEN 'DESC' ELSE 'ASC' END)
 	USING ids, condition[2:], max_documents, skip;
 END
 $$;
@@ -162,6 +170,7 @@ CREATE FUNCTION vera.update_metadata(collection text, ids text[], metadata jsonb
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	found_row vera.collections := vera._collection(collection);
+	target text := found_row.relation;
 	updated bigint;
 BEGIN
 	IF metadata IS NULL OR jsonb_typeof(metadata) <> 'object' THEN
@@ -170,11 +179,15 @@ BEGIN
 	IF ids IS NULL THEN
 		RAISE null_value_not_allowed USING MESSAGE = 'ids must not be NULL';
 	END IF;
-	-- The names whose new value is null go.
-	EXECUTE format('UPDATE %s d SET metadata = CASE WHEN $3 THEN $2 ELSE (d.metadata || $2) - $4 END WHERE id = ANY ($1)', found_row.relation)
+	-- The names whose new value is null go. Rows are locked in the order of their ids, as add_documents does.
+	EXECUTE format('WITH found AS (SELECT id FROM %1$s WHERE id = ANY ($1) ORDER BY id COLLATE "C" FOR NO KEY UPDATE)'
+		' UPDATE %1$s d SET metadata = CASE WHEN $3 THEN $2 ELSE'
+		' (CASE jsonb_typeof(d.metadata) WHEN ''object'' THEN d.metadata ELSE ''{}'' END || $2) - $4 END'
+		' FROM found WHERE d.id = found.id', target)
 	USING ids, metadata, replace,
 		(SELECT coalesce(array_agg(m.key), '{}') FROM jsonb_each(metadata) m WHERE jsonb_typeof(m.value) = 'null');
 	GET DIAGNOSTICS updated = ROW_COUNT;
+	PERFORM vera._check_table(found_row, target);
 	RETURN updated;
 END
 $$;
@@ -186,15 +199,18 @@ CREATE FUNCTION vera.delete_documents(collection text, ids text[] DEFAULT NULL, 
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	found_row vera.collections := vera._collection(collection);
+	target text := found_row.relation;
 	condition text[] := vera._where(found_row, filter, where_document, false);
 	deleted bigint;
 BEGIN
-	IF ids IS NULL AND coalesce(filter, '{}') = '{}' AND coalesce(where_document, '{}') = '{}' AND everything IS NOT TRUE THEN
+	-- A condition without values is the same for all documents.
+	IF ids IS NULL AND cardinality(condition) = 1 AND everything IS NOT TRUE THEN
 		RAISE invalid_parameter_value USING MESSAGE = 'nothing says which documents to delete',
 			HINT = 'Give ids or a filter, or everything => true.';
 	END IF;
-	EXECUTE format('DELETE FROM %s WHERE ($1 IS NULL OR id = ANY ($1)) AND %s', found_row.relation, condition[1]) USING ids, condition[2:];
+	EXECUTE format('DELETE FROM %s WHERE ($1 IS NULL OR id = ANY ($1)) AND %s', target, condition[1]) USING ids, condition[2:];
 	GET DIAGNOSTICS deleted = ROW_COUNT;
+	PERFORM vera._check_table(found_row, target);
 	RETURN deleted;
 END
 $$;

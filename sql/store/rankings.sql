@@ -1,9 +1,5 @@
 -- The document store: searches that choose or order documents by more than their distance.
 
-CREATE FUNCTION vera._path(field cstring) RETURNS text[]
-	AS 'MODULE_PATHNAME', 'store_path_wrapper' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION vera._path(cstring) IS 'the names on the way to a metadata field: of a.b, a and b';
-
 -- The groups in the order of their nearest documents: those of a first few documents, then of those that are in none of
 -- the groups found, until there are enough or no more. Then each group's best documents. So nothing is guessed, and no more
 -- is read than a few searches read.
@@ -19,6 +15,7 @@ DECLARE
 	one jsonb;
 BEGIN
 	PERFORM vera._check_not_empty(field, 'field'), vera._check_at_least(groups, 1, 'groups'), vera._check_at_least(per_group, 1, 'per_group');
+	PERFORM vera._condition(jsonb_out(filter), jsonb_out(where_document), '[]'); -- what is wrong in them is said of them
 	WHILE jsonb_array_length(found_groups) < groups LOOP
 		SELECT jsonb_agg(v ORDER BY n) INTO new_groups FROM (
 			SELECT s.metadata #> names AS v, min(s.n) AS n
@@ -71,9 +68,9 @@ BEGIN
 		RAISE invalid_parameter_value USING MESSAGE = format('lambda must be between 0 and 1, not %s', coalesce(lambda::text, 'NULL')),
 			HINT = '1 is nearness alone, 0 is diversity alone.';
 	END IF;
-	EXECUTE format('SELECT array_agg(s.id ORDER BY n) AS ids, array_agg(s.score ORDER BY n) AS scores, array_agg(d.embedding ORDER BY n) AS embeddings,'
-		' array_agg(s.distance ORDER BY n) AS distances, array_agg(s.content ORDER BY n) AS contents, array_agg(s.metadata ORDER BY n) AS metadatas,'
-		' array_agg(s.created_at ORDER BY n) AS times'
+	EXECUTE format('SELECT array_agg(s.id ORDER BY s.n) AS ids, array_agg(s.score ORDER BY s.n) AS scores, array_agg(d.embedding ORDER BY s.n) AS embeddings,'
+		' array_agg(s.distance ORDER BY s.n) AS distances, array_agg(s.content ORDER BY s.n) AS contents, array_agg(s.metadata ORDER BY s.n) AS metadatas,'
+		' array_agg(s.created_at ORDER BY s.n) AS times'
 		' FROM vera.search($1, $2, $3, $4, $5, $6, $7) WITH ORDINALITY s (id, content, metadata, created_at, distance, score, n) JOIN %s d USING (id)'
 		' WHERE s.distance <> ''NaN''', found_row.relation)
 	USING collection, query, number, filter, where_document, max_distance, min_score INTO hits;
@@ -103,24 +100,28 @@ LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	found_row vera.collections := vera._collection(collection);
 	condition text[] := vera._where(found_row, filter, where_document, true);
+	examples text[] := ARRAY(SELECT unnest(positive_ids) UNION ALL SELECT unnest(negative_ids));
 	likes @extschema@.veravec[];
 	dislikes @extschema@.veravec[];
 	missing text;
 	average @extschema@.veravec;
-	likeness text := format('max(nullif(%s, ''NaN''))', vera._score(found_row.metric, format('(embedding %s e)', vera._operator(found_row.metric))));
+	likeness text := format('max(nullif(%s, ''NaN''))', vera._score(found_row.metric, format('(d.embedding %s x.e)', vera._operator(found_row.metric))));
 BEGIN
 	IF strategy IS NULL OR strategy NOT IN ('average', 'best_score') THEN
 		RAISE invalid_parameter_value USING MESSAGE = format('unknown strategy %s', coalesce('"' || strategy || '"', 'NULL')),
 			HINT = 'There are average and best_score.';
 	END IF;
-	EXECUTE format('SELECT min(i) FROM unnest($1 || $2) i WHERE NOT EXISTS (SELECT FROM %s d WHERE d.id = i AND d.embedding IS NOT NULL)', found_row.relation)
-	USING positive_ids, negative_ids INTO missing;
+	IF array_position(examples, NULL) IS NOT NULL THEN
+		RAISE null_value_not_allowed USING MESSAGE = 'id of an example must not be NULL';
+	END IF;
+	EXECUTE format('SELECT min(x.i) FROM unnest($1) x (i) WHERE NOT EXISTS (SELECT FROM %s d WHERE d.id = x.i AND d.embedding IS NOT NULL)', found_row.relation)
+	USING examples INTO missing;
 	IF missing IS NOT NULL THEN
 		RAISE no_data_found USING MESSAGE = format('there is no document "%s" with an embedding', missing);
 	END IF;
-	EXECUTE format('SELECT (SELECT array_agg(embedding) FROM %1$s WHERE id = ANY ($1)) || $3, (SELECT array_agg(embedding) FROM %1$s WHERE id = ANY ($2)) || $4',
-		found_row.relation) USING positive_ids, negative_ids, positive, negative INTO likes, dislikes;
-	IF coalesce(cardinality(likes), 0) = 0 AND (strategy = 'average' OR coalesce(cardinality(dislikes), 0) = 0) THEN
+	EXECUTE format('SELECT ARRAY(SELECT embedding FROM %1$s WHERE id = ANY ($1) UNION ALL SELECT unnest($3)),'
+		' ARRAY(SELECT embedding FROM %1$s WHERE id = ANY ($2) UNION ALL SELECT unnest($4))', found_row.relation) USING positive_ids, negative_ids, positive, negative INTO likes, dislikes;
+	IF likes = '{}' AND (strategy = 'average' OR dislikes = '{}') THEN
 		RAISE invalid_parameter_value USING MESSAGE = 'there is no positive example',
 			HINT = 'Give positive_ids or positive, an array of vectors.';
 	END IF;
@@ -131,13 +132,14 @@ BEGIN
 		SELECT CASE WHEN n.v IS NULL THEN p.v ELSE p.v OPERATOR(@extschema@.+) p.v OPERATOR(@extschema@.-) n.v END INTO average
 		FROM (SELECT @extschema@.avg(e) AS v FROM unnest(likes) e) p, (SELECT @extschema@.avg(e) AS v FROM unnest(dislikes) e) n;
 		RETURN QUERY EXECUTE vera._search_sql(found_row, condition[1], k)
-		USING average, condition[2:], NULL, NULL, coalesce(positive_ids, '{}') || coalesce(negative_ids, '{}');
+		USING average, condition[2:], NULL, NULL, examples;
 	ELSE
 		RETURN QUERY EXECUTE format('SELECT id, content, metadata, created_at, NULL::double precision, s FROM ('
-			'SELECT *, CASE WHEN n IS NULL OR p > n THEN 1 + p / (1 + abs(p)) ELSE -1 - n / (1 + abs(n)) END / 2 AS s FROM %1$s,'
-			' LATERAL (SELECT (SELECT %2$s FROM unnest($1) e) AS p, (SELECT %2$s FROM unnest($4) e) AS n) b'
-			' WHERE embedding IS NOT NULL AND %3$s) t ORDER BY s DESC NULLS LAST LIMIT $3', found_row.relation, likeness, condition[1])
-		USING likes, condition[2:], k, dislikes, coalesce(positive_ids, '{}') || coalesce(negative_ids, '{}');
+			'SELECT d.id, d.content, d.metadata, d.created_at,'
+			' CASE WHEN b.n IS NULL OR b.p > b.n THEN 1 + b.p / (1 + abs(b.p)) ELSE -1 - b.n / (1 + abs(b.n)) END / 2 AS s FROM %1$s d,'
+			' LATERAL (SELECT (SELECT %2$s FROM unnest($1) x (e)) AS p, (SELECT %2$s FROM unnest($4) x (e)) AS n) b'
+			' WHERE d.embedding IS NOT NULL AND %3$s) t ORDER BY s DESC NULLS LAST LIMIT $3', found_row.relation, likeness, condition[1])
+		USING likes, condition[2:], k, dislikes, examples;
 	END IF;
 END
 $$;

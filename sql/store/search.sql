@@ -17,7 +17,7 @@ COMMENT ON FUNCTION vera._search_sql(vera.collections, text, bigint) IS 'the sta
 CREATE FUNCTION vera._max_distance(metric text, max_distance double precision, min_score double precision) RETURNS double precision
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN least(max_distance, CASE metric
-	WHEN 'cosine' THEN 1 - min_score + 1e-12 * (1 + abs(min_score))
+	WHEN 'cosine' THEN CASE WHEN min_score = 'Infinity' THEN '-Infinity' ELSE 1 - min_score + 1e-12 * (1 + abs(min_score)) END
 	WHEN 'ip' THEN -min_score
 	ELSE CASE WHEN min_score > 1e-300 THEN (1 / min_score - 1) + 1e-12 * (1 + 1 / min_score) END END);
 COMMENT ON FUNCTION vera._max_distance(text, double precision, double precision) IS 'the nearer of two limits of distance';
@@ -55,10 +55,12 @@ CREATE FUNCTION vera.search_batch(collection text, queries @extschema@.veravec[]
 	where_document jsonb DEFAULT NULL, max_distance double precision DEFAULT NULL, min_score double precision DEFAULT NULL)
 	RETURNS TABLE (query integer, id text, content text, metadata jsonb, created_at timestamptz, distance double precision, score double precision)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	one record;
 BEGIN
 	PERFORM vera._collection(collection);
-	FOR number IN 1 .. coalesce(cardinality(queries), 0) LOOP
-		RETURN QUERY SELECT number, s.* FROM vera.search(collection, queries[number], k, filter, where_document, max_distance, min_score) s;
+	FOR one IN SELECT n::integer, q FROM unnest(queries) WITH ORDINALITY u (q, n) LOOP
+		RETURN QUERY SELECT one.n, s.* FROM vera.search(collection, one.q, k, filter, where_document, max_distance, min_score) s;
 	END LOOP;
 END
 $$;

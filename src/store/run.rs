@@ -12,6 +12,9 @@ use crate::error;
 /// So many plans are kept by a session; of more, those that were used last.
 const MAX_PLANS: usize = 64;
 
+/// Plans of longer statements are not kept, in bytes: an ordinary search has some 500, one with thousands of conditions a plan of megabytes.
+const MAX_KEPT: usize = 8 << 10;
+
 /// A parameter's value may be used in planning: PARAM_FLAG_CONST, as the type of its field.
 #[allow(clippy::cast_possible_truncation)] // it is 1
 const CONST: pg_sys::uint16 = pg_sys::PARAM_FLAG_CONST as pg_sys::uint16;
@@ -170,6 +173,9 @@ fn plan(statement: String, planned: Planned, parameters: &[ParamExternData]) -> 
     let plan = unsafe { pg_sys::SPI_prepare_cursor(text.as_ptr(), count, types.as_mut_ptr(), options) };
     if plan.is_null() {
         error::raise(PgSqlErrorCode::ERRCODE_INTERNAL_ERROR, "could not prepare a statement");
+    }
+    if statement.len() > MAX_KEPT {
+        return (InUse(None), plan); // SPI frees it with the connection
     }
     let oldest = PLANS.with_borrow_mut(|plans| (plans.len() >= MAX_PLANS).then(|| plans.remove(0)));
     // SAFETY: plans that SPI has made: one that nobody uses goes, one that is new is to outlive the connection.

@@ -13,7 +13,7 @@ use crate::{error, postgres};
 
 /// What a search has to know of its collection.
 const COLLECTION: &str = "SELECT c.dimension, c.relation, c.key_fields, vera._operator(c.metric), vera._score(c.metric, 'distance'), \
-     vera._max_distance(c.metric, $2, $3) FROM vera.collections c JOIN pg_class r ON r.oid = c.relation WHERE c.name = $1";
+     vera._max_distance(c.metric, $2, $3) FROM vera.collections c WHERE c.name = $1 AND vera._exists(c.relation)";
 
 /// Raises an error if there is no such collection, or it cannot be searched so.
 const CHECK: &str = "SELECT vera._check_search(vera._collection($1), $2, $3, $4)";
@@ -78,6 +78,13 @@ fn search(fcinfo: FunctionCallInfo, prefix: impl FnOnce(&[NullableDatum]) -> &'s
             i64::from_datum(skip.value, skip.isnull),
         )
     };
+    // Nothing compares with NaN as one would expect.
+    // SAFETY: as above.
+    for (limit, what) in [(unsafe { f64::from_datum(max_distance.value, max_distance.isnull) }, "max_distance"), (least, "min_score")] {
+        if limit.is_some_and(f64::is_nan) {
+            error::raise(PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE, format!("{what} must not be NaN"));
+        }
+    }
     // SAFETY: raises an error if the caller takes no set; makes the tuplestore that rows go to.
     unsafe { pg_sys::InitMaterializedSRF(fcinfo, pg_sys::MAT_SRF_USE_EXPECTED_DESC) };
 

@@ -70,6 +70,27 @@ def same_ids(connection, checks, rng):
     connection.execute("SELECT vera.delete_collection('shared')")
 
 
+def update(connection, writer, ids):
+    return connection.execute("SELECT vera.update_metadata('shared', %s, %s)", (ids, f'{{"writer": {writer}}}')).fetchone()[0]
+
+
+def same_metadata(connection, checks, rng):
+    """Sessions that change the metadata of the same documents, some of which are added again, wait for each other, and none fails."""
+    connection.execute("SELECT vera.create_collection('shared', 2, key_fields => ARRAY['writer numeric'])")
+    ids = [f"doc {i}" for i in range(IDS)]
+    add(connection, 0, ids)
+    connection.execute("UPDATE shared SET content = 'moved' WHERE id IN (SELECT id FROM shared ORDER BY random() LIMIT 20)")
+    for number in range(ROUNDS):
+        results = at_once(lambda session, writer, ids: (add if writer % 2 else update)(session, writer, ids),
+                          *((writer, rng.sample(ids, IDS)) for writer in range(WRITERS)))
+        errors = [result for result in results if isinstance(result, psycopg.Error)]
+        checks.check(f"round {number}: nobody fails", errors)
+        checks.check(f"round {number}: all are updated", results[0::2] != [IDS] * len(results[0::2]) and results)
+        checks.check(f"round {number}: one writer was last",
+                     len(connection.execute("SELECT DISTINCT metadata FROM shared").fetchall()) != 1)
+    connection.execute("SELECT vera.delete_collection('shared')")
+
+
 def same_collection(connection, checks, _):
     """Of those who make one collection at once, one does; with if_not_exists the others get it."""
     def create(session, if_not_exists):
@@ -96,15 +117,9 @@ def same_collection_in_between(connection, checks, _):
             # The lock is where the second session waits until the first has committed; then it looks.
             connection.execute(check.replace(" STABLE", " VOLATILE").replace("BEGIN\n", "BEGIN\n\tPERFORM pg_advisory_xact_lock(1);\n", 1))
             connection.execute("SELECT pg_advisory_lock(1)")
-            result = []
-            thread = threading.Thread(target=lambda: result.append(outcome(
-                lambda: waiting.execute("SELECT vera.create_collection('one', 2, if_not_exists => %s)::text", (if_not_exists,)).fetchone()[0])))
-            thread.start()
-            wait_for_lock(connection, waiting)
-            other.commit()
-            connection.execute("SELECT pg_advisory_unlock(1)")
-            thread.join()
-            checks.check(f"if_not_exists => {if_not_exists}", result != [expected] and result)
+            result = waits(connection, other, waiting, f"SELECT vera.create_collection('one', 2, if_not_exists => {if_not_exists})::text",
+                           lambda: connection.execute("SELECT pg_advisory_unlock(1)"))
+            checks.check(f"if_not_exists => {if_not_exists}", result != expected and result)
         connection.execute(check)
         connection.execute("SELECT vera.delete_collection('one')")
 
@@ -112,27 +127,93 @@ def same_collection_in_between(connection, checks, _):
 def gone_meanwhile(connection, checks, _):
     """Those who delete or rename a collection that somebody else deletes or renames wait for him, and then it isn't there."""
     first = {"delete": "SELECT vera.delete_collection('one')", "rename": "SELECT vera.rename_collection('one', 'two')"}
+    listed = "SELECT coalesce(string_agg(name || coalesce(documents, 0), ''), 'none') FROM vera.list_collections()"
     second = {
         "delete": ("SELECT vera.delete_collection('one')", "42P01"),
         "delete if_exists": ("SELECT vera.delete_collection('one', if_exists => true)::text", "false"),
         "rename": ("SELECT vera.rename_collection('one', 'three')", "42P01"),
+        "rename another": ("SELECT vera.rename_collection('more', 'two')", {"delete": "two", "rename": "42710"}),
+        "list": (listed, {"delete": "more0one0", "rename": "more0one0"}),
     }
     for before, change in first.items():
         for name, (call, expected) in second.items():
-            connection.execute("SELECT vera.create_collection('one', 2)")
+            if isinstance(expected, dict):
+                expected = expected[before]
+            if before == "delete" and name == "rename another":
+                continue # they have nothing to do with each other
+            connection.execute("SELECT vera.create_collection('one', 2), vera.create_collection('more', 2)")
             with psycopg.connect() as other, psycopg.connect() as waiting:
                 other.execute(change)
-                result = []
-                thread = threading.Thread(target=lambda: result.append(outcome(lambda: waiting.execute(call).fetchone()[0])))
-                thread.start()
-                wait_for_lock(connection, waiting)
-                other.commit()
-                thread.join()
-                checks.check(f"{name} after {before}", result != [expected] and result)
+                checks.check(f"{name} after {before}", waits(connection, other, waiting, call) != expected)
             checks.check(f"{name} after {before}: what is left",
                          connection.execute("SELECT array_agg(name) FROM vera.list_collections()").fetchone()[0]
-                         != (["two"] if before == "rename" else None))
-            connection.execute("SELECT vera.delete_collection('two', if_exists => true)")
+                         != (["more", "two"] if before == "rename" else ["more"]))
+            connection.execute("SELECT vera.delete_collection('two', if_exists => true), vera.delete_collection('more')")
+
+
+def names_exchanged(connection, checks, _):
+    """Where tables exchange their names while a statement waits for one, it does nothing to the wrong one."""
+    exchange = "ALTER TABLE one RENAME TO spare; ALTER TABLE two RENAME TO one; ALTER TABLE spare RENAME TO two"
+    document = "ARRAY['a'], NULL, NULL, ARRAY['{\"changed\": true}']::jsonb[]"
+    calls = {
+        "add": f"SELECT vera.add_documents('one', {document})",
+        "update": "SELECT vera.update_metadata('one', ARRAY['a'], '{\"changed\": true}')",
+        "delete": "SELECT vera.delete_documents('one', ARRAY['a'])",
+        "delete all": "SELECT vera.delete_documents('one', everything => true)",
+        "delete the collection": "SELECT vera.delete_collection('one')",
+        "rename": "SELECT vera.rename_collection('one', 'three')",
+    }
+    for name, call in calls.items():
+        connection.execute("SELECT vera.create_collection('one', 2), vera.create_collection('two', 2)")
+        connection.execute("SELECT vera.add_documents(c, '[{\"id\": \"a\"}]') FROM unnest(ARRAY['one', 'two']) c")
+        with psycopg.connect() as other, psycopg.connect() as waiting:
+            other.execute(exchange)
+            result = waits(connection, other, waiting, call)
+            checks.check(name, result != "40001" and result)
+            waiting.rollback()
+            checks.check(f"{name}: nothing has changed", connection.execute(
+                "SELECT array_agg(c.name || vera.count(c.name, '{\"changed\": {\"$exists\": false}}') ORDER BY c.name) FROM vera.collections c").fetchone()[0]
+                != ["one1", "two1"])
+            waiting.execute(call)
+            waiting.rollback()
+        connection.execute("SELECT vera.delete_collection('one'), vera.delete_collection('two')")
+
+
+def gone_for_the_catalog(connection, checks, _):
+    """A table that is gone is missed by name, even where a snapshot still sees that it was there."""
+    calls = ["search('one', '[1,0]')", "count('one')", "get_documents('one')", "search_mmr('one', '[1,0]')", "collection_info('one')",
+             "add_documents('one', '[]')", "delete_documents('one', ARRAY['a'])", "recommend('one', ARRAY['a'])"]
+    for call in calls:
+        connection.execute("SELECT vera.create_collection('one', 2)")
+        with psycopg.connect() as reader:
+            reader.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            reader.execute("SELECT FROM vera.collections")
+            connection.execute("SELECT vera.delete_collection('one')")
+            result = outcome(lambda: reader.execute(f"SELECT * FROM vera.{call}"))
+            checks.check(f"{call}: SQLSTATE", result != "42P01" and result)
+
+
+def old_strings(checks):
+    """Backslashes in the functions are not the client's to interpret."""
+    with psycopg.connect(autocommit=True, options="-c standard_conforming_strings=off -c escape_string_warning=off") as connection:
+        keys = outcome(lambda: connection.execute(
+            "SELECT vera.create_collection('old', 2, key_fields => ARRAY['sets numeric', ' by.name'])::text").fetchone()[0])
+        checks.check("key fields", keys != "old" and keys)
+        refused = outcome(lambda: connection.execute("SELECT vera.create_collection('older', 2, key_fields => ARRAY[E'a\\\\b'])"))
+        checks.check("a backslash in a key field", refused != "22023" and refused)
+        connection.execute("SELECT vera.delete_collection('old')")
+
+
+def waits(connection, other, waiting, call, then=lambda: None):
+    """What a call of the waiting connection gives, which waits for a lock until the other one commits and what follows is done."""
+    result = []
+    thread = threading.Thread(target=lambda: result.append(outcome(lambda: waiting.execute(call).fetchone()[0])))
+    thread.start()
+    wait_for_lock(connection, waiting)
+    other.commit()
+    then()
+    thread.join()
+    return result[0]
 
 
 def outcome(call):
@@ -202,10 +283,12 @@ def main():
     checks = Checks()
     with psycopg.connect(autocommit=True) as connection:
         connection.execute("CREATE EXTENSION IF NOT EXISTS vera_vec")
-        for test in same_ids, same_collection, same_collection_in_between, gone_meanwhile, snapshots, cancel:
+        for test in (same_ids, same_metadata, same_collection, same_collection_in_between, gone_meanwhile, names_exchanged,
+                     gone_for_the_catalog, snapshots, cancel):
             started = time.monotonic()
             test(connection, checks, rng)
             print(f"{test.__name__}: {time.monotonic() - started:.1f} s", flush=True)
+        old_strings(checks)
     print(f"{checks.passed} passed, {checks.failed} failed")
     return 0 if checks.passed and not checks.failed else 1
 

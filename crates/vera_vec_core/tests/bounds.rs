@@ -497,15 +497,19 @@ fn constants_that_are_no_numbers_bound_nothing() {
             wrong[constant] = f32::NAN;
             assert_eq!(interval(row.constants, wrong), any, "{metric:?}, fine constant {constant}");
         }
-        // Nor does a query of which nothing can be said, as one of other dimensions.
-        let mut unlike = Query::new(metric, &encoder, Some(&[1.0, 2.0, 3.0]), 0.0);
-        let refined = Refined {
-            constants: row.constants,
-            fine_constants: row.fine_constants,
-            coarse: &row.coarse,
-            fine: &row.fine,
-        };
-        assert_eq!(unlike.fine_interval(&refined), any, "{metric:?}, unlike");
-        assert_eq!(unlike.interval_of_state(RowState::Coded), Some(any), "{metric:?}, unlike");
+        // Nor does a query of which nothing can be said, as one of other dimensions, be it zero.
+        for other in [[1.0, 2.0, 3.0], [0.0; 3]] {
+            let mut unlike = Query::new(metric, &encoder, Some(&other), 0.0);
+            let refined = Refined {
+                constants: row.constants,
+                fine_constants: row.fine_constants,
+                coarse: &row.coarse,
+                fine: &row.fine,
+            };
+            assert_eq!(unlike.fine_interval(&refined), any, "{metric:?}, {other:?}");
+            for state in [RowState::Coded, RowState::Zero, RowState::Unbounded] {
+                assert_eq!(unlike.interval_of_state(state), Some(any), "{metric:?}, {other:?}, {state:?}");
+            }
+        }
     }
 }

@@ -255,6 +255,10 @@ SELECT plan_has('SELECT id FROM papers WHERE tenant = 7 ORDER BY embedding <=> '
 RESET vera_vec.enable_filter_first;
 SELECT error_of('SET vera_vec.no_such_setting = 1');
 
+-- A query of other dimensions is an error however it is asked, even a zero vector, which is at no distance from any.
+SELECT error_of(format('SELECT count(*) FROM papers WHERE embedding <=> %L %s', query, condition))
+FROM unnest(ARRAY['[0,0,0]', '[1,0,0]']) query, unnest(ARRAY['< 3', '>= 3', '< 3 AND tenant = 7']) condition;
+
 -- Partitions, whose orders are merged.
 CREATE TABLE parts (id int, tenant int, embedding veravec(8)) PARTITION BY LIST (tenant);
 CREATE TABLE parts_1 PARTITION OF parts FOR VALUES IN (1, 3);

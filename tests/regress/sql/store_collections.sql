@@ -24,6 +24,8 @@ SELECT statement, e.* FROM unnest(ARRAY[
 	$$SELECT vera.create_collection('books', 4, if_not_exists => true)$$,
 	$$SELECT vera.create_collection('books', 3, 'l2', if_not_exists => true)$$,
 	$$SELECT vera.create_collection('books', 3, key_fields => ARRAY['tenant'], if_not_exists => true)$$,
+	$$SELECT vera.create_collection('books', 3, if_not_exists => true, schema => 'shelf')$$,
+	$$SELECT vera.create_collection('a', 3, schema => 'pg_temp')$$,
 	$$SELECT vera.create_collection('', 3)$$,
 	$$SELECT vera.create_collection(NULL, 3)$$,
 	$$SELECT vera.create_collection(repeat('ü', 32), 3)$$,
@@ -64,6 +66,7 @@ SELECT id FROM vera.search('ah', '[0,1]');
 DROP TABLE shelf.ah;
 SELECT e.* FROM error_of($$SELECT vera.search('ah', '[0,1]')$$) e;
 SELECT name, documents, bytes IS NULL AS gone FROM vera.list_collections();
+SELECT e.* FROM error_of($$SELECT vera.create_collection('ah', 2)$$) e;
 SELECT vera.delete_collection('ah');
 SELECT vera.delete_collection('here');
 SELECT count(*) FROM pg_class WHERE relname = 'here';
@@ -97,7 +100,10 @@ SELECT statement, e.* FROM unnest(ARRAY[
 	$$SELECT vera.adopt_table('papers', metric => 'x')$$
 ]) AS statement, error_of(statement) AS e;
 DROP VIEW viewed;
+SET quote_all_identifiers = on;
 SELECT vera.adopt_table('papers', 'read', 'l2', ARRAY['n numeric']);
+RESET quote_all_identifiers;
+SELECT e.* FROM error_of($$SELECT vera.adopt_table('papers', 'again')$$) e;
 SELECT vera.add_documents('read', '[{"id": "2", "content": "2nd", "embedding": [0, 2], "metadata": {"n": 2}}, {"id": "3", "embedding": [0, 3], "metadata": {"n": 3}}]');
 SELECT id, content, title, distance FROM vera.search('read', '[0,1]', filter => '{"n": {"$gt": 1}}') JOIN papers USING (id, content);
 SELECT id, title, key_n FROM papers ORDER BY id;
@@ -110,6 +116,7 @@ CREATE ROLE store_reader;
 CREATE ROLE store_owner;
 GRANT CREATE, USAGE ON SCHEMA shelf TO store_owner;
 GRANT SELECT ON books, shelf.near TO store_reader;
+CREATE TABLE plain (LIKE books INCLUDING ALL EXCLUDING GENERATED);
 ALTER TABLE books ENABLE ROW LEVEL SECURITY;
 CREATE POLICY tenants ON books FOR SELECT TO store_reader USING (key_tenant = 'x');
 SET ROLE store_reader;
@@ -131,13 +138,45 @@ SELECT statement, e.* FROM unnest(ARRAY[
 	$$UPDATE vera.collections SET metric = 'l2'$$,
 	$$INSERT INTO vera.collections VALUES ('mine', 'books', 3, 'cosine')$$,
 	$$TRUNCATE vera.collections$$,
-	$$SELECT vera.adopt_table('books', 'mine')$$
+	$$SELECT vera.adopt_table('plain', 'mine')$$
 ]) AS statement, error_of(statement) AS e;
+RESET ROLE;
+DROP TABLE plain;
 SET ROLE store_owner;
 SELECT vera.create_collection('own', 2, schema => 'shelf');
 SELECT vera.add_documents('own', '[{"embedding": [1, 2]}]');
 SELECT vera.rename_collection('own', 'my own');
 SELECT vera.delete_collection('my own');
+
+-- to list collections runs nothing of what others have made: neither views nor policies nor constant expressions of indexes
+SELECT vera.create_collection('bait', 2, schema => 'shelf'), vera.add_documents('bait', '[{"id": "a"}, {"id": "b"}]');
+CREATE FUNCTION shelf.trap() RETURNS boolean IMMUTABLE LANGUAGE plpgsql AS $$
+BEGIN
+	IF current_user <> 'store_owner' THEN RAISE 'a trap'; END IF;
+	RETURN true;
+END $$;
+CREATE INDEX ON shelf.bait ((shelf.trap()));
+CREATE VIEW shelf.viewed AS SELECT shelf.trap();
+SELECT statement, e.state, e.detail FROM unnest(ARRAY[
+	$$INSERT INTO vera.collections VALUES ('viewed', 'shelf.viewed', 2, 'l2')$$,
+	$$UPDATE vera.collections SET relation = 'shelf.viewed' WHERE name = 'bait'$$,
+	$$INSERT INTO vera.collections SELECT 'toast', reltoastrelid, 2, 'l2' FROM pg_class WHERE oid = 'shelf.bait'::regclass$$
+]) AS statement, error_of(statement) AS e;
+RESET ROLE;
+SELECT e.* FROM error_of('SELECT count(*) FROM shelf.bait') e;
+SELECT name, documents FROM vera.list_collections() WHERE name = 'bait';
+GRANT ALL ON SCHEMA shelf TO store_reader;
+GRANT SELECT ON shelf.bait TO store_reader;
+SET ROLE store_reader;
+SELECT name, documents FROM vera.list_collections() WHERE name = 'bait';
+SET ROLE store_owner;
+CREATE POLICY trap ON shelf.bait USING (shelf.trap());
+ALTER TABLE shelf.bait ENABLE ROW LEVEL SECURITY;
+SET ROLE store_reader;
+SELECT name, documents FROM vera.list_collections() WHERE name = 'bait';
+SET ROLE store_owner;
+SELECT name, documents FROM vera.list_collections() WHERE name = 'bait';
+SELECT vera.delete_collection('bait');
 RESET ROLE;
 
 -- objects of others are not found, however well they fit
@@ -163,8 +202,8 @@ SELECT id, metadata FROM books ORDER BY id;
 ROLLBACK;
 
 SELECT vera.delete_collection(name) FROM vera.list_collections() ORDER BY name;
-DROP ROLE store_reader;
 DROP SCHEMA shelf CASCADE;
+DROP ROLE store_reader;
 DROP ROLE store_owner;
 
 -- text in another encoding than JSON's

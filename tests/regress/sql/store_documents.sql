@@ -57,6 +57,8 @@ SELECT statement, e.* FROM unnest(ARRAY[
 	$$SELECT vera.add_documents('books', ARRAY['g'], NULL, NULL, '{}')$$,
 	$$SELECT vera.add_documents('books', ARRAY['g', NULL, ''], NULL, NULL)$$,
 	$$SELECT vera.add_documents('books', ARRAY['g', NULL], NULL, ARRAY['[1,2,3]', '[1]']::veravec[])$$,
+	$$SELECT vera.add_documents('books', ARRAY[['g', 'h'], ['', 'i']], NULL, NULL)$$,
+	$$SELECT vera.add_documents('books', '[5:6]={g,h}', NULL, '[7:8]={"[1,2,3]","[1]"}'::veravec[])$$,
 	$$SELECT vera.add_documents('books', ARRAY['g'], NULL, NULL, ARRAY['[]']::jsonb[])$$,
 	$$SELECT vera.add_documents('books', ARRAY['g', 'h', 'g'], NULL, NULL)$$,
 	$$SELECT vera.add_documents('nothing', '[]')$$,
@@ -75,6 +77,8 @@ SELECT statement, e.* FROM unnest(ARRAY[
 	$$SELECT vera.update_metadata('books', NULL, '{}')$$,
 	$$SELECT vera.delete_documents('books')$$,
 	$$SELECT vera.delete_documents('books', filter => '{}')$$,
+	$$SELECT vera.delete_documents('books', filter => '{"must": []}')$$,
+	$$SELECT vera.delete_documents('books', filter => '{"$and": [{}, {"should": []}]}', where_document => '{"$and": [{}]}')$$,
 	$$SELECT vera.delete_documents('books', everything => NULL)$$
 ]) AS statement, error_of(statement) AS e;
 SELECT vera.count('books');
@@ -88,6 +92,12 @@ SELECT id FROM vera.get_documents('books', ARRAY[]::text[]);
 SELECT id, metadata -> 'year' AS year FROM vera.get_documents('books', order_by => 'metadata.year', max_documents => 2, skip => 1);
 SELECT id FROM vera.get_documents('books', order_by => 'metadata.by.name', max_documents => 1);
 SELECT id FROM vera.get_documents('books', order_by => 'created_at', max_documents => 1);
+-- what does not have the field comes last, and elements of arrays are no fields
+SELECT id FROM vera.get_documents('books', order_by => 'metadata.year', descending => true, max_documents => 1);
+SELECT vera.update_metadata('books', ARRAY['f'], '{"a.b": 1, "tags": ["z"]}');
+SELECT id FROM vera.get_documents('books', order_by => 'metadata.a\.b', max_documents => 1);
+SELECT id FROM vera.get_documents('books', order_by => 'metadata.tags.0', descending => true, max_documents => 1);
+SELECT vera.update_metadata('books', ARRAY['f'], '{"a.b": null, "tags": null}');
 SELECT id FROM vera.get_documents('books', order_by => 'id', descending => true, max_documents => 1);
 SELECT id FROM vera.get_documents('books', max_documents => 0);
 SELECT vera.count('books', '{"year": {"$gt": 2000}}'), vera.count('books', where_document => '{"$regex": "^A"}'), vera.count('books', '{}');
@@ -97,6 +107,12 @@ SELECT vera.update_metadata('books', ARRAY['a', 'z'], '{"year": null, "lang": "e
 SELECT metadata FROM vera.get_document('books', 'a');
 SELECT vera.update_metadata('books', ARRAY['a'], '{"tenant": "x", "year": 2000}', replace => true);
 SELECT metadata, key_tenant, key_year FROM books WHERE id = 'a';
+-- a table that was adopted may have metadata that are none
+ALTER TABLE books DROP CONSTRAINT books_metadata_check, ALTER metadata DROP NOT NULL;
+INSERT INTO books (id, metadata) VALUES ('none', NULL), ('array', '[1]');
+SELECT vera.update_metadata('books', ARRAY['none', 'array'], '{"a": 1}');
+SELECT id, metadata FROM books WHERE id IN ('none', 'array') ORDER BY id;
+SELECT vera.delete_documents('books', ARRAY['none', 'array']);
 
 -- a filter as a condition of one's own
 SELECT id, vera.match(metadata, '{"tenant": "x"}') FROM books ORDER BY id;

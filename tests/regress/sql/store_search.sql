@@ -28,6 +28,7 @@ SELECT id FROM vera.search('books', '[1,0,0]', min_score => 0.80000001, max_dist
 SELECT id FROM vera.search('books', '[1,0,0]', min_score => 0, max_distance => 0.3);
 SELECT id FROM vera.search('books', '[1,0,0]', min_score => -5);
 SELECT count(*) FROM vera.search('books', '[1,0,0]', min_score => 5);
+SELECT least, count(id) FROM unnest(ARRAY['-Infinity', 'Infinity']::float8[]) least LEFT JOIN vera.search('books', '[1,0,0]', min_score => least) ON true GROUP BY 1 ORDER BY 1;
 
 SELECT statement, e.* FROM unnest(ARRAY[
 	$$SELECT vera.search('books', '[1,0]')$$,
@@ -35,6 +36,8 @@ SELECT statement, e.* FROM unnest(ARRAY[
 	$$SELECT vera.search('books', '[1,0,0]', 0)$$,
 	$$SELECT vera.search('books', '[1,0,0]', NULL)$$,
 	$$SELECT vera.search('books', '[1,0,0]', skip => -1)$$,
+	$$SELECT vera.search('books', '[1,0,0]', max_distance => 'NaN')$$,
+	$$SELECT vera.search('books', '[1,0,0]', min_score => 'NaN')$$,
 	$$SELECT vera.search('nothing', '[1]')$$,
 	$$SELECT vera.search('', '[1]')$$,
 	$$SELECT vera.search(NULL, '[1]')$$,
@@ -74,6 +77,10 @@ CREATE INDEX ON books USING veraflat (embedding, key_tenant, key_year);
 -- several vectors
 SELECT query, id FROM vera.search_batch('books', ARRAY['[1,0,0]', '[0,1,0]']::veravec[], 2, '{"tenant": {"$in": ["x", "y"]}}');
 SELECT count(*) FROM vera.search_batch('books', '{}');
+SELECT query, id FROM vera.search_batch('books', '[0:1]={"[1,0,0]","[0,1,0]"}', 1);
+SELECT query, id FROM vera.search_batch('books', ARRAY[['[1,0,0]'], ['[0,1,0]']]::veravec[], 1);
+-- more conditions than a plan is kept for
+SELECT count(*) FROM vera.search('books', '[1,0,0]', filter => (SELECT jsonb_build_object('$or', jsonb_agg(jsonb_build_object('tenant', 't' || i))) FROM generate_series(1, 2000) i));
 
 -- scores: more is nearer
 SELECT vera.create_collection('far', 2, 'l2'), vera.create_collection('near', 2, 'l1'), vera.create_collection('inner', 2, 'ip');
@@ -126,6 +133,17 @@ SELECT id, round(score::numeric, 4) AS score FROM vera.recommend('circle', NULL,
 SELECT count(*) FROM vera.recommend('circle', ARRAY['3'], k => 100, strategy => 'best_score');
 SELECT id FROM vera.recommend('circle', positive => ARRAY['[1,0]', '[0,1]']::veravec[], k => 1);
 SELECT id FROM vera.recommend('circle', ARRAY['3'], k => 1, where_document => '{"$contains": "red"}');
+-- columns and collections of any name
+SELECT vera.create_collection('b', 2);
+ALTER TABLE b ADD n int, ADD p int, ADD s int, ADD e int, ADD i int, ADD t int, ADD distance int, ADD score int, ADD rank int, ADD text_rank int;
+SELECT vera.add_documents('b', '[{"id": "1", "content": "one", "embedding": [1, 0]}, {"id": "2", "content": "two", "embedding": [1, 1]}]');
+SELECT id FROM vera.search('b', '[1,0]', min_score => 0.9);
+SELECT id FROM vera.search_mmr('b', '[1,0]');
+SELECT id FROM vera.recommend('b', ARRAY['1']);
+SELECT id FROM vera.recommend('b', ARRAY['1'], strategy => 'best_score');
+SELECT id FROM vera.recommend('b', ARRAY[['1']], ARRAY['2'], positive => ARRAY[['[1,0]']]::veravec[]);
+SELECT id FROM vera.hybrid_search('b', '[1,0]', 'two', language => 'simple');
+SELECT id FROM vera.get_documents('b', order_by => 'created_at');
 
 -- text and vector
 SELECT id, round(score::numeric, 6) AS score FROM vera.hybrid_search('circle', '[1,0]', 'apples', 4, language => 'english');
@@ -140,11 +158,14 @@ SELECT statement, e.* FROM unnest(ARRAY[
 	$$SELECT vera.search_groups('books', '[0,1,0]', NULL)$$,
 	$$SELECT vera.search_groups('books', '[0,1,0]', 'a..b')$$,
 	$$SELECT vera.search_groups('books', '[0,1]', 'tenant')$$,
+	$$SELECT vera.search_groups('books', '[0,1,0]', 'tenant', filter => '{"year": {"$above": 1}}')$$,
 	$$SELECT vera.search_mmr('circle', '[1,0]', lambda => 2)$$,
 	$$SELECT vera.search_mmr('circle', '[1,0]', lambda => NULL)$$,
 	$$SELECT vera.search_mmr('circle', '[1,0]', k => 5, candidates => 4)$$,
 	$$SELECT vera.search_mmr('circle', '[1,0]', k => 0)$$,
 	$$SELECT vera.recommend('circle', ARRAY['nobody'])$$,
+	$$SELECT vera.recommend('circle', ARRAY['3', NULL])$$,
+	$$SELECT vera.recommend('circle', ARRAY['3'], ARRAY[NULL]::text[])$$,
 	$$SELECT vera.recommend('circle')$$,
 	$$SELECT vera.recommend('circle', NULL, ARRAY['3'])$$,
 	$$SELECT vera.recommend('circle', ARRAY['3'], strategy => 'sum')$$,

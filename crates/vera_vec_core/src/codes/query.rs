@@ -88,11 +88,11 @@ impl Query {
         debug_assert_eq!(CodeKind::of(metric), encoder.kind());
         let bounds = match query {
             None => Bounds::Constant(NULL_KEY),
+            // Whether other dimensions are an error is for the operator to say.
+            Some(query) if query.len() != encoder.dimensions() => Bounds::Constant(Self::LEAST),
             Some(query) if metric == Metric::Cosine && query.iter().all(|&component| component == 0.0) => {
                 Bounds::Constant(NAN_KEY)
             }
-            // Whether other dimensions are an error is for the operator to say.
-            Some(query) if query.len() != encoder.dimensions() => Bounds::Constant(Self::LEAST),
             Some(query) => {
                 let bytes = row_bytes(query.len());
                 let bounded = match encoder.kind() {
