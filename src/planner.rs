@@ -3,7 +3,7 @@
 use std::ffi::CStr;
 use std::ptr::null_mut;
 
-use pgrx::pg_sys;
+use pgrx::{FromDatum, pg_sys};
 use vera_vec_core::element::f16;
 
 use crate::postgres::list_elements;
@@ -94,17 +94,19 @@ unsafe fn length_support(fcinfo: pg_sys::FunctionCallInfo) -> pg_sys::Datum {
         let request: *mut pg_sys::SupportRequestSimplify = request.cast();
         let mut arguments = list_elements::<pg_sys::Node>((*(*request).fcall).args);
         let Some(vector) = arguments.next() else { return none };
-        // Neither may be NULL, with which the result would be.
         let constant = |node: *mut pg_sys::Node| {
-            let constant: *const pg_sys::Const = node.cast();
-            ((*node).type_ == pg_sys::NodeTag::T_Const && !(*constant).constisnull).then(|| (*constant).constvalue)
+            ((*node).type_ == pg_sys::NodeTag::T_Const).then(|| &*node.cast::<pg_sys::Const>())
         };
-        let (Some(typmod), Some(_is_explicit)) =
+        let (Some(typmod), Some(is_explicit)) =
             (arguments.next().and_then(constant), arguments.next().and_then(constant))
         else {
             return none;
         };
-        let typmod = typmod.value() as i32;
+        // With a NULL the result is NULL.
+        let Some(typmod) = i32::from_datum(typmod.constvalue, typmod.constisnull || is_explicit.constisnull)
+        else {
+            return none;
+        };
         let mut source = vector;
         while (*source).type_ == pg_sys::NodeTag::T_RelabelType {
             source = (*source.cast::<pg_sys::RelabelType>()).arg.cast();
@@ -137,6 +139,10 @@ macro_rules! support_function {
 }
 
 support_function!(veravec_distance_support, pg_finfo_veravec_distance_support, distance_support::<f32>);
-support_function!(verahalfvec_distance_support, pg_finfo_verahalfvec_distance_support, distance_support::<f16>);
+support_function!(
+    verahalfvec_distance_support,
+    pg_finfo_verahalfvec_distance_support,
+    distance_support::<f16>
+);
 support_function!(veravec_length_support, pg_finfo_veravec_length_support, length_support);
 support_function!(verahalfvec_length_support, pg_finfo_verahalfvec_length_support, length_support);

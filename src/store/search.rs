@@ -70,17 +70,17 @@ fn search(fcinfo: FunctionCallInfo, prefix: impl FnOnce(&[NullableDatum]) -> &'s
     };
     let given = |argument: &NullableDatum| (!argument.isnull).then_some(argument.value);
     // SAFETY: the types that sql/store/search.sql declares, here and below.
-    let (dimension, least, k_given, skip_given) = unsafe {
+    let (dimension, most, least, k_given, skip_given) = unsafe {
         (
             Veravec::from_datum(query.value, query.isnull).and_then(|query| i32::try_from(query.len()).ok()),
+            f64::from_datum(max_distance.value, max_distance.isnull),
             f64::from_datum(min_score.value, min_score.isnull),
             i32::from_datum(k.value, k.isnull).map(i64::from),
             i64::from_datum(skip.value, skip.isnull),
         )
     };
     // Nothing compares with NaN as one would expect.
-    // SAFETY: as above.
-    for (limit, what) in [(unsafe { f64::from_datum(max_distance.value, max_distance.isnull) }, "max_distance"), (least, "min_score")] {
+    for (limit, what) in [(most, "max_distance"), (least, "min_score")] {
         if limit.is_some_and(f64::is_nan) {
             error::raise(PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE, format!("{what} must not be NaN"));
         }
@@ -94,7 +94,7 @@ fn search(fcinfo: FunctionCallInfo, prefix: impl FnOnce(&[NullableDatum]) -> &'s
         COLLECTION.to_owned(),
         true,
         Planned::Ahead,
-        &[name, parameter(given(max_distance), pg_sys::FLOAT8OID), parameter_of(least)],
+        &[name, parameter_of(most), parameter_of(least)],
         std::ptr::null_mut(),
     );
     let statement = match (spi.value::<i32>(1), k_given, skip_given) {
