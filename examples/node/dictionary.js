@@ -7,7 +7,7 @@ import { readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
 import pg from "pg";
 
-const COLLECTION = "dictionary";
+const COLLECTION = "example_dictionary"; // one of that name is deleted
 const BATCH = 1000; // documents in a statement
 
 const demo = (name) => readFileSync(new URL(`../../demo/${name}`, import.meta.url));
@@ -138,7 +138,8 @@ try {
   await remove();
   await query("SELECT vera.delete_collection($1)", COLLECTION);
 } catch (error) {
-  console.error(`error: ${error.message}`);
+  // Where a name has several addresses, each may have an error of its own.
+  console.error(`error: ${error.message || error.errors?.map(({ message }) => message).join("; ") || error}`);
   process.exitCode = 1;
 } finally {
   await client.end();

@@ -41,7 +41,11 @@ def read(folder):
     for path in sorted(Path(folder).rglob("*")):
         if path.suffix in (".md", ".txt") and path.is_file():
             file = path.relative_to(folder).as_posix()
-            for number, (heading, content) in enumerate(split(path.read_text("utf-8", errors="replace")), 1):
+            text = path.read_text("utf-8-sig", errors="replace")
+            if "\0" in text or not file.isprintable():
+                print(f"left out: {file!a}, which has no text in UTF-8, or no such name", file=sys.stderr)
+                continue
+            for number, (heading, content) in enumerate(split(text), 1):
                 metadata = {"file": file, "heading": heading, "passage": number, "words": len(content.split())}
                 passages[f"{file}#{number}"] = content, metadata
     return passages
@@ -101,12 +105,12 @@ def like(connection, args):
 
 def show(found):
     for score, id, content, metadata in found:
-        print(f"{score:.3f}  {id}  {metadata['heading']}\n       {' '.join(content.split())[:110]}")
+        print(f"{score:.3f}  {id}  {metadata.get('heading', '')}\n       {' '.join((content or '').split())[:110]}")
 
 
 def list_files(connection, args):
     for row in connection.execute(
-            "SELECT metadata ->> 'file', count(*), sum((metadata ->> 'words')::integer)"
+            "SELECT coalesce(metadata ->> 'file', '(no file)'), count(*), coalesce(sum((metadata ->> 'words')::integer), 0)"
             " FROM vera.get_documents(%s) GROUP BY 1 ORDER BY 1", (args.collection,)):
         print("{}: {} passages, {} words".format(*row))
 

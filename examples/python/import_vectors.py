@@ -2,7 +2,7 @@
 
     import_vectors.py import NAME FILE           a file of the kinds below, by the end of its name
     import_vectors.py import NAME DIRECTORY      a directory of Chroma's PersistentClient
-    import_vectors.py export NAME FILE.jsonl     what `import` reads back
+    import_vectors.py export NAME FILE.jsonl     what `import` reads back: the documents, not metric and key fields
 
 .jsonl, .parquet   documents: id, content, embedding, metadata, created_at, of which only id is required; other fields go
                    into the metadata. In Parquet, metadata may be JSON as text.
@@ -17,10 +17,12 @@ is none. No more than a batch is in memory. The connection is that of the usual 
 
 import argparse
 import json
+import os
 import re
 import struct
 import sys
-from datetime import datetime, timezone
+from datetime import date, datetime, time, timezone
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 
@@ -32,28 +34,65 @@ from psycopg.types.json import set_json_dumps
 
 BATCH = 1000
 FIELDS = ("id", "content", "embedding", "metadata", "created_at")
+MAX_DIMENSIONS = 16000
 
 
 class InputError(Exception):
     """Something is wrong with what is to be imported; the message says where."""
 
 
+# JSON, of which PostgreSQL keeps every digit.
+
+
+class Number(float):
+    """A number of JSON's that knows how it was written."""
+
+    def __new__(cls, text):
+        number = super().__new__(cls, text)
+        number.text = text
+        return number
+
+
+def integer(text):
+    # Vectors have minus zero, and Python's integers have not.
+    return int(text) if text != "-0" and len(text) < 400 else Number(text)
+
+
+def from_json(text):
+    return json.loads(text, parse_int=integer, parse_float=Number)
+
+
+def to_json(value):
+    match value:
+        case Number():
+            return value.text
+        case dict():
+            return "{" + ", ".join(f"{json.dumps(str(name))}: {to_json(item)}" for name, item in value.items()) + "}"
+        case list() | tuple():
+            return "[" + ", ".join(map(to_json, value)) + "]"
+        # Parquet has values that JSON has not.
+        case Decimal():
+            return str(value)
+        case date() | time():
+            return json.dumps(value.isoformat())
+        case bytes():
+            raise ValueError(f"{value!r} is not text, and JSON has nothing else for it")
+        case str() | int() | float() | None:
+            return json.dumps(value)
+    return json.dumps(str(value))
+
+
 # Readers: each yields the documents of a source, as dictionaries.
-
-
-def number_of(text):
-    """An integer, but for minus zero: vectors have it, and Python's integers have not."""
-    return -0.0 if text == "-0" else int(text)
 
 
 def read_jsonl(path):
     with open(path, "rb") as file:
         for number, line in enumerate(file, 1):
             try:
-                fields = json.loads(line.decode().rstrip(), parse_int=number_of)
+                fields = from_json(line.decode().rstrip())
             except json.JSONDecodeError as error:
                 raise InputError(f"{path}, line {number}: {error.msg} at column {error.colno}") from None
-            except UnicodeDecodeError as error:
+            except (UnicodeDecodeError, RecursionError) as error:
                 raise InputError(f"{path}, line {number}: {error}") from None
             if not isinstance(fields, dict):
                 raise InputError(f"{path}, line {number}: not an object")
@@ -65,17 +104,26 @@ def read_parquet(path):
     import pyarrow.parquet
 
     try:
-        for batch in pyarrow.parquet.ParquetFile(path).iter_batches(BATCH):
-            yield from batch.to_pylist()
-    except pyarrow.ArrowException as error:
+        file = pyarrow.parquet.ParquetFile(path)
+        # PostgreSQL's times have microseconds.
+        schema = pyarrow.schema([
+            field.with_type(pyarrow.timestamp("us", field.type.tz))
+            if pyarrow.types.is_timestamp(field.type) and field.type.unit == "ns" else field for field in file.schema_arrow])
+        for batch in file.iter_batches(BATCH):
+            table = pyarrow.Table.from_batches([batch]).cast(schema, safe=False)
+            yield from table.to_pylist(maps_as_pydicts="strict")
+    except (pyarrow.ArrowException, OSError, ValueError, OverflowError) as error:
         raise InputError(f"{path}: {error}") from None
 
 
 def read_npy(path):
     try:
-        return beside(path, np.load(path, mmap_mode="r"))
-    except ValueError as error:
+        array = np.load(path, mmap_mode="r")
+    except (ValueError, EOFError) as error:
         raise InputError(f"{path}: {error}") from None
+    if not isinstance(array, np.ndarray):
+        raise InputError(f"{path}: several arrays, not one")
+    return beside(path, array)
 
 
 def read_bin(path, element):
@@ -106,12 +154,14 @@ def open_chroma(path, name):
     """A collection of Chroma's: its documents and its metric."""
     if not (path / "chroma.sqlite3").exists():
         raise InputError(f"{path}: not a directory of Chroma, there is no chroma.sqlite3 in it")
-    import chromadb
-
+    try:
+        import chromadb
+    except ImportError:
+        raise InputError("Chroma's package is not installed: pip install -r requirements-chroma.txt") from None
     try:
         collection = chromadb.PersistentClient(path, chromadb.Settings(anonymized_telemetry=False)).get_collection(
             name, embedding_function=None)
-    except chromadb.errors.NotFoundError as error:
+    except chromadb.errors.ChromaError as error:
         raise InputError(f"{path}: {error}") from None
     return read_chroma(collection), collection.configuration_json["hnsw"]["space"]
 
@@ -153,6 +203,8 @@ def as_embedding(value):
     vector = np.asarray(value)
     if vector.ndim != 1 or vector.dtype.kind not in "fiu":
         raise ValueError("embedding is not an array of numbers")
+    if len(vector) > MAX_DIMENSIONS:
+        raise ValueError(f"embedding has {len(vector)} dimensions, and may have {MAX_DIMENSIONS}")
     with np.errstate(over="ignore"):
         vector = vector.astype(">f4")  # as it is sent
     if not np.isfinite(vector).all():
@@ -161,17 +213,19 @@ def as_embedding(value):
 
 
 def as_metadata(value):
-    metadata = json.loads(value) if isinstance(value, str) else value
+    metadata = from_json(value) if isinstance(value, str) else value
     if not isinstance(metadata, (dict, type(None))):
         raise ValueError("metadata is not an object")
     return metadata or {}
 
 
 def as_time(value):
-    time = datetime.fromisoformat(value) if isinstance(value, str) else value
-    if not isinstance(time, (datetime, type(None))):
+    moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+    if isinstance(moment, date) and not isinstance(moment, datetime):
+        moment = datetime.combine(moment, time())
+    if not isinstance(moment, (datetime, type(None))):
         raise ValueError(f"created_at must be a time, not {value!r}")
-    return time if time is None or time.tzinfo else time.replace(tzinfo=timezone.utc)
+    return moment if moment is None or moment.tzinfo else moment.replace(tzinfo=timezone.utc)
 
 
 def as_row(fields):
@@ -196,18 +250,21 @@ def vector_dumper(oid):
 def import_(connection, args):
     args.unit = "line" if args.source.suffix == ".jsonl" else "row"
     documents, metric = source(args)
-    known = connection.execute("SELECT dimension FROM vera.collections WHERE name = %s", (args.collection,)).fetchone()
+    dimension, known = connection.execute(
+        "SELECT min(dimension), min(metric) FROM vera.collections WHERE name = %s", (args.collection,)).fetchone()
+    if known and args.metric not in (None, known):
+        raise InputError(f"collection {args.collection!r} is there, and has metric {known}, not {args.metric}")
     # Other sessions see nothing of this before it is done, and the collection is as it was if it cannot be.
     connection.execute(
         "CREATE TEMPORARY TABLE staging (place bigint, id text, content text, embedding veravec, metadata jsonb,"
         " created_at timestamptz) ON COMMIT DROP")
-    dimension = stage(connection, args, documents, known and known[0])
+    dimension = stage(connection, args, documents, dimension)
     twice = connection.execute(
         "SELECT id, min(place), max(place) FROM staging GROUP BY id HAVING count(*) > 1 ORDER BY 3 LIMIT 1").fetchone()
     if twice:
         raise InputError(f"{args.source}, {args.unit} {twice[2]}: id {twice[0]!r} is that of {args.unit} {twice[1]} as well")
     if not known:
-        connection.execute("SELECT vera.create_collection(%s, %s, %s)", (args.collection, dimension, metric))
+        connection.execute("SELECT vera.create_collection(%s, %s, %s)", (args.collection, dimension, metric or "cosine"))
     relation = table(connection, args.collection)
     added, replaced = connection.execute(sql.SQL(
         "WITH done AS (INSERT INTO {} (id, content, embedding, metadata, created_at)"
@@ -236,22 +293,20 @@ def stage(connection, args, documents, dimension):
     """Copies documents into the table `staging`; their dimension."""
     vector = TypeInfo.fetch(connection, "veravec")
     connection.adapters.register_dumper(np.ndarray, vector_dumper(vector.oid))
-    set_json_dumps(partial(json.dumps, default=str), connection)  # Parquet has values that JSON has not
-    embedded = 0
+    set_json_dumps(to_json, connection)
     with connection.cursor().copy("COPY staging FROM STDIN (FORMAT binary)") as copy:
         copy.set_types(["int8", "text", "text", vector.oid, "jsonb", "timestamptz"])
         for number, fields in enumerate(documents, 1):
             try:
                 row = as_row(fields)
                 if row[2] is not None:
-                    embedded += 1
                     dimension = dimension or len(row[2])
                     if len(row[2]) != dimension:
                         raise ValueError(f"expected {dimension} dimensions, not {len(row[2])}")
                 copy.write_row((number, *row))
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise InputError(f"{args.source}, {args.unit} {number}: {error}") from None
-    if not embedded:
+    if not dimension:
         raise InputError(f"{args.source}: no embeddings in it")
     return dimension
 
@@ -269,11 +324,20 @@ def export(connection, args):
         " 'metadata', metadata, 'created_at', created_at)::text FROM {} ORDER BY id) TO STDOUT (FORMAT binary)"
     ).format(table(connection, args.collection))
     count = 0
-    with open(args.file, "w", encoding="utf-8") as file, connection.cursor().copy(lines) as copy:
-        copy.set_types(["text"])
-        for count, (line,) in enumerate(copy.rows(), 1):
-            file.write(line + "\n")
-    print(f"{count} documents")
+    # What there is, stays until all is written; what is no file, as /dev/stdout, is written at once.
+    part = args.file if args.file.exists() and not args.file.is_file() else args.file.with_name(args.file.name + ".part")
+    try:
+        with open(part, "w", encoding="utf-8") as file, connection.cursor().copy(lines) as copy:
+            copy.set_types(["text"])
+            for count, (line,) in enumerate(copy.rows(), 1):
+                file.write(line + "\n")
+        if part != args.file:
+            os.replace(part, args.file)
+    except BaseException:
+        if part != args.file:
+            part.unlink(missing_ok=True)
+        raise
+    print(f"{count} documents", file=sys.stderr if part == args.file else sys.stdout)
 
 
 def arguments():
@@ -283,7 +347,8 @@ def arguments():
     one.set_defaults(function=import_)
     one.add_argument("collection")
     one.add_argument("source", type=Path, help="file, or directory of Chroma")
-    one.add_argument("--metric", default="cosine", help="of a collection that is made (%(default)s; from Chroma, its own)")
+    one.add_argument("--metric", choices=["cosine", "l2", "ip", "l1"],
+                     help="of a collection that is made (cosine; from Chroma, its own)")
     one.add_argument("--chroma-collection", metavar="NAME", help="its name in Chroma, if that is another")
     one = commands.add_parser("export", help="write a collection as JSON Lines")
     one.set_defaults(function=export)
@@ -295,7 +360,7 @@ def arguments():
 def main():
     args = arguments()
     try:
-        with psycopg.connect() as connection:
+        with psycopg.connect(client_encoding="utf8") as connection:
             args.function(connection, args)
     except (InputError, OSError) as error:
         sys.exit(f"error: {error}")

@@ -40,9 +40,10 @@ unsafe fn may_read(relation: pg_sys::Relation) -> bool {
     unsafe {
         let number = (*relation).rd_id;
         let is_table = (*(*relation).rd_rel).relkind.to_ne_bytes() == [pg_sys::RELKIND_RELATION];
-        let acl = pg_sys::ACL_SELECT.into();
+        #[allow(clippy::useless_conversion)] // of the same type until PostgreSQL 15
+        let select = pg_sys::ACL_SELECT.into();
         is_table
-            && pg_sys::pg_class_aclcheck(number, pg_sys::GetUserId(), acl) == pg_sys::AclResult::ACLCHECK_OK
+            && pg_sys::pg_class_aclcheck(number, pg_sys::GetUserId(), select) == pg_sys::AclResult::ACLCHECK_OK
             && pg_sys::check_enable_rls(number, pg_sys::InvalidOid, true)
                 != pg_sys::CheckEnableRlsResult::RLS_ENABLED.cast_signed()
     }

@@ -155,12 +155,20 @@ def document_search(connection, directory):
     (folder / "notes").mkdir()
     (folder / "notes/garden.md").write_text("# Roses\n```sh\n# no heading\n\nwater roses\n```\nPrune roses in late winter.\n")
     (folder / "picture.png").write_bytes(b"\x89PNG")
+    (folder / "utf16.txt").write_text("No text in UTF-8", "utf-16")
+    (folder / "marked.txt").write_text("# With a mark\nA byte order mark before the first heading.\n", "utf-8-sig")
+    (folder / os.fsdecode(b"caf\xe9.md")).write_text("A name in Latin-1.\n")
 
-    output = expect("add", search("add", folder), r"^(\d+) passages: \1 added, 0 replaced, 0 removed\n$")
+    got = search("add", folder)
+    output = expect("add", got, r"^(\d+) passages: \1 added, 0 replaced, 0 removed\n$")
+    same("add: what is left out", sorted(re.findall(r"^left out: '(.*)', which", got[2], re.MULTILINE)), ["caf\\udce9.md", "utf16.txt"])
+    same("add: the mark", connection.execute("SELECT metadata ->> 'heading' FROM vera.get_document('passages', 'marked.txt#1')").fetchone(),
+         ("With a mark",))
     total = int(output.split()[0])
     output = expect("list", search("list"), r"\nnotes/garden.md: 1 passages, 12 words\n")
     listed = {file: int(count) for file, count in re.findall(r"^(\S+): (\d+) passages, \d+ words$", output, re.MULTILINE)}
-    files = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.suffix in (".md", ".txt")]
+    files = [path.relative_to(folder).as_posix() for path in folder.rglob("*")
+             if path.suffix in (".md", ".txt") and path.name.isprintable() and path.name != "utf16.txt"]
     same("list: all files", sorted(listed), sorted(files))
     same("list: all passages", sum(listed.values()), total)
     expect("add, with nothing new", search("add", folder), f"^{total} passages: 0 added, 0 replaced, 0 removed\n$")
@@ -219,6 +227,7 @@ def document_search(connection, directory):
 def without_server(_connection, _directory):
     program = ["node", EXAMPLES / "node/dictionary.js"]
     expect("node without a server", run(*program, PGHOST="/nowhere"), "^error: connect ENOENT", fails=True)
+    expect("node without a server at a name", run(*program, PGHOST="localhost", PGPORT="1"), "^error: connect ECONNREFUSED", fails=True)
     program = ["cargo", "run", "--quiet", "--release", "--manifest-path", EXAMPLES / "rust/Cargo.toml"]
     expect("rust without a server", run(*program, PGHOST="/nowhere"), "^error: error connecting to server: ", fails=True)
 
@@ -226,8 +235,8 @@ def without_server(_connection, _directory):
 # python/import_vectors.py and go/chromem_to_jsonl.go
 
 
-def importer(*arguments):
-    return run(VENV / "bin/python", EXAMPLES / "python/import_vectors.py", *arguments)
+def importer(*arguments, **environment):
+    return run(VENV / "bin/python", EXAMPLES / "python/import_vectors.py", *arguments, **environment)
 
 
 def contents(connection, collection):
@@ -258,17 +267,22 @@ def round_trip(connection, directory):
     lines = [
         {"id": 3, "content": "", "created_at": "1999-12-31"},
         {"id": "a", "content": "An \\ \"apple\"\n\té日本\u2028", "embedding": [1, 1e-7, 3.3333333333],
-         "metadata": {"n": [1, None, True, {"x": 0.1}], "big": 10**30, "text": "\\n\u0001"},
+         "metadata": {"n": [1, None, True, {"x": 0.1}], "big": 10**30, "text": "\\n\u0001", "exact": "EXACT"},
          "created_at": "2026-01-02T03:04:05.123456+02:00"},
         {"id": "b", "embedding": [-0.0, 3.4028234e38, 1e-45], "tag": "other"},
     ]
-    (directory / "a.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    # Of numbers, PostgreSQL keeps all digits.
+    sys.set_int_max_str_digits(0)
+    exact = '[1700000000.123456789, 1.10, 1e-400, 1e400, -0.0, 12345678901234567890.5, ' + "9" * 5000 + "]"
+    (directory / "a.jsonl").write_text("".join(json.dumps(line).replace('"EXACT"', exact) + "\n" for line in lines))
     got = imported(connection, "JSON Lines", "one", directory / "a.jsonl", 3)
     same("import JSON Lines: the documents", without_times(got), [
         ("3", "", None, {}),
-        ("a", lines[1]["content"], "[1,1e-07,3.3333333]", lines[1]["metadata"]),
+        ("a", lines[1]["content"], "[1,1e-07,3.3333333]", lines[1]["metadata"] | {"exact": json.loads(exact.replace("1e400", str(10**400)))}),
         ("b", None, "[-0,3.4028235e+38,1e-45]", {"tag": "other"}),
     ])
+    same("import JSON Lines: all digits", connection.execute(
+        "SELECT metadata -> 'exact' #>> '{}' = %s::jsonb::text FROM vera.get_document('one', 'a')", (exact,)).fetchone(), (True,))
     same("import JSON Lines: times", [row[4].isoformat() for row in got[:2]],
          ["1999-12-31T00:00:00+00:00", "2026-01-02T01:04:05.123456+00:00"])
     expect("export", importer("export", "one", directory / "one.jsonl"), "^3 documents\n$")
@@ -279,6 +293,17 @@ def round_trip(connection, directory):
     (directory / "c.jsonl").write_text('{"id": "b", "content": "new", "embedding": [1, 2, 3]}\n{"id": "c"}\n')
     expect("import some that are there", importer("import", "two", directory / "c.jsonl"), "^1 added, 1 replaced\n$")
     same("import some that are there: replaced whole", contents(connection, "two")[2][1:4], ("new", "[1,2,3]", {}))
+    # What needs no dimensions to be known, needs no embeddings.
+    (directory / "texts.jsonl").write_text('{"id": "t", "content": "a text"}\n')
+    expect("import texts alone", importer("import", "two", directory / "texts.jsonl", "--metric", "cosine"), "^1 added, 0 replaced\n$")
+    expect("import with another metric", importer("import", "two", directory / "texts.jsonl", "--metric", "l2"),
+           "has metric cosine, not l2", fails=True)
+    # An export that fails leaves what was there.
+    before = (directory / "two.jsonl").read_bytes()
+    expect("export that fails", importer("export", "two", directory / "two.jsonl", PGOPTIONS="-c statement_timeout=1 -c lc_messages=C"), "^error: ", fails=True)
+    same("export that fails: the file", (directory / "two.jsonl").read_bytes(), before)
+    same("export that fails: no other", sorted(path.name for path in directory.glob("two.jsonl*")), ["two.jsonl"])
+    expect("export to a pipe", importer("export", "two", "/dev/stdout"), '^{"id" : "3"')
 
 
 def kinds(connection, directory):
@@ -308,15 +333,18 @@ def kinds(connection, directory):
 
     # Made by the examples' packages, which this test has not.
     expect("making a Parquet file and a directory of Chroma", run(VENV / "bin/python", "-c", """
-import datetime, sys, chromadb, pyarrow, pyarrow.parquet
+import datetime, decimal, sys, chromadb, pyarrow, pyarrow.parquet
 pyarrow.parquet.write_table(pyarrow.table({
     "id": [7, 8],
     "content": ["seven", None],
     "embedding": pyarrow.array([[1, 0.5], [0, -1]], pyarrow.list_(pyarrow.float32())),
     "metadata": ['{"a": [1]}', None],
     "day": [datetime.date(2026, 1, 2), None],
-    "created_at": [datetime.datetime(2026, 1, 2), None],
+    "price": [decimal.Decimal("9.90"), None],
+    "map": pyarrow.array([[("k", "v")], None], pyarrow.map_(pyarrow.string(), pyarrow.string())),
+    "created_at": pyarrow.array([1767312000_000000001, None], pyarrow.timestamp("ns")),
 }), sys.argv[1] + "/a.parquet")
+pyarrow.parquet.write_table(pyarrow.table({"id": [1], "embedding": [[1.0]], "bytes": [b"\\xff"]}), sys.argv[1] + "/bytes.parquet")
 chroma = chromadb.PersistentClient(sys.argv[1] + "/chroma").create_collection("fruit", configuration={"hnsw": {"space": "ip"}})
 chroma.add(ids=[f"id {i}" for i in range(2001)], embeddings=[[i, 1, 0.25] for i in range(2001)],
            documents=[f"text {i}" for i in range(2001)], metadatas=[{"i": i, "even": i % 2 == 0} for i in range(2001)])
@@ -324,7 +352,9 @@ print("made")
 """, directory), "made")
     got = imported(connection, "Parquet", "parquet", directory / "a.parquet", 2)
     same("import Parquet: the documents", without_times(got),
-         [("7", "seven", "[1,0.5]", {"a": [1], "day": "2026-01-02"}), ("8", None, "[0,-1]", {"day": None})])
+         [("7", "seven", "[1,0.5]", {"a": [1], "day": "2026-01-02", "price": 9.9, "map": {"k": "v"}}),
+          ("8", None, "[0,-1]", {"day": None, "price": None, "map": None})])
+    expect("import of bytes", importer("import", "x", directory / "bytes.parquet"), "bytes.parquet, row 1: .*is not text", fails=True)
     same("import Parquet: the time", got[0][4].isoformat(), "2026-01-02T00:00:00+00:00")
     got = imported(connection, "Chroma", "fruit", directory / "chroma", 2001)
     same("import Chroma: the documents", sorted(without_times(got)),
@@ -364,6 +394,8 @@ def mistakes(connection, directory):
         ('{"id": "y", "metadata": [1]}', "metadata is not an object"),
         ('{"id": "y", "metadata": {"a": NaN}}', "invalid input syntax for type json"),
         ('{"id": "y", "created_at": "yesterday"}', "Invalid isoformat string: 'yesterday'"),
+        ('{"id": "y", "metadata": ' + '{"a":' * 100000 + "1" + "}" * 100000 + "}", "recursion"),
+        ('{"id": "y", "embedding": [' + "0," * 69999 + "0]}", "70000 dimensions, and may have 16000"),
     ]
     place("few.jsonl", good + "\n")
     three = place("three.jsonl", good + "\n")
@@ -373,6 +405,7 @@ def mistakes(connection, directory):
         (place("none.jsonl", '{"id": "x"}\n'), "none.jsonl: no embeddings in it"),
         (place("few.npy", np.zeros((2, 3))), "few.jsonl: 1 lines, but there are 2 rows"),
         (place("nan.npy", np.array([[1, 2], [3, np.nan]])), "nan.npy, row 2: .*not finite"),
+        (place("empty.npy", ""), "empty.npy: No data left"),
         (place("flat.npy", np.zeros(3)), r"flat.npy: an array of shape \(3,\)"),
         (place("short.fbin", struct.pack("<ii", 2, 3) + bytes(23)), "short.fbin: 31 bytes, where .* wants 32"),
         (place("text.parquet", "hello"), "text.parquet: .*Parquet"),

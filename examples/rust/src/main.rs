@@ -23,7 +23,7 @@ use vector::Vector;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-const COLLECTION: &str = "encyclopedia";
+const COLLECTION: &str = "example_encyclopedia"; // one of that name is deleted
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
