@@ -43,7 +43,8 @@ unsafe fn may_read(relation: pg_sys::Relation) -> bool {
         #[allow(clippy::useless_conversion)] // of the same type until PostgreSQL 15
         let select = pg_sys::ACL_SELECT.into();
         is_table
-            && pg_sys::pg_class_aclcheck(number, pg_sys::GetUserId(), select) == pg_sys::AclResult::ACLCHECK_OK
+            && pg_sys::pg_class_aclcheck(number, pg_sys::GetUserId(), select)
+                == pg_sys::AclResult::ACLCHECK_OK
             && pg_sys::check_enable_rls(number, pg_sys::InvalidOid, true)
                 != pg_sys::CheckEnableRlsResult::RLS_ENABLED.cast_signed()
     }
