@@ -88,6 +88,133 @@ pub(crate) fn save_error(fcinfo: pg_sys::FunctionCallInfo, error: &VectorError) 
     true
 }
 
+unsafe extern "C-unwind" {
+    /// src/backend/storage/lmgr/predicate.c. Only within a guard, as the rest.
+    fn PredicateLockRelation(relation: pg_sys::Relation, snapshot: pg_sys::Snapshot);
+    fn PredicateLockPage(relation: pg_sys::Relation, block: pg_sys::BlockNumber, snapshot: pg_sys::Snapshot);
+    fn CheckForSerializableConflictIn(
+        relation: pg_sys::Relation,
+        tid: pg_sys::ItemPointer,
+        block: pg_sys::BlockNumber,
+    );
+}
+
+/// Notes for serializable transactions that all of a relation is read.
+///
+/// # Safety
+/// An open relation, and a snapshot.
+pub(crate) unsafe fn predicate_lock_relation(relation: pg_sys::Relation, snapshot: pg_sys::Snapshot) {
+    // SAFETY: the caller's.
+    unsafe { pg_sys::ffi::pg_guard_ffi_boundary(|| PredicateLockRelation(relation, snapshot)) }
+}
+
+/// The same of one of its pages.
+///
+/// # Safety
+/// The same.
+pub(crate) unsafe fn predicate_lock_page(relation: pg_sys::Relation, block: u32, snapshot: pg_sys::Snapshot) {
+    // SAFETY: the caller's.
+    unsafe { pg_sys::ffi::pg_guard_ffi_boundary(|| PredicateLockPage(relation, block, snapshot)) }
+}
+
+/// Ends the transaction if it is serializable, and writing to a relation makes it one that cannot be: others have read that.
+///
+/// # Safety
+/// An open relation.
+pub(crate) unsafe fn check_for_conflict_in(relation: pg_sys::Relation) {
+    // SAFETY: the caller's.
+    unsafe {
+        pg_sys::ffi::pg_guard_ffi_boundary(|| {
+            CheckForSerializableConflictIn(relation, std::ptr::null_mut(), pg_sys::InvalidBlockNumber);
+        });
+    }
+}
+
+/// Counts a scan of an index in PostgreSQL's statistics; its macro `pgstat_count_index_scan`, from pgstat.h.
+///
+/// # Safety
+/// An open index.
+pub(crate) unsafe fn count_index_scan(index: pg_sys::Relation) {
+    // SAFETY: the caller's; what pgstat_assoc_relation sets stays as long as the index is open.
+    unsafe {
+        if (*index).pgstat_info.is_null() {
+            if !(*index).pgstat_enabled {
+                return;
+            }
+            pg_sys::pgstat_assoc_relation(index);
+        }
+        let info = (*index).pgstat_info;
+        #[cfg(feature = "pg15")]
+        {
+            (*info).t_counts.t_numscans += 1;
+        }
+        #[cfg(not(feature = "pg15"))]
+        {
+            (*info).counts.numscans += 1;
+        }
+    }
+}
+
+/// Ends the statement if rows that its snapshot sees may have been removed, which `old_snapshot_threshold` allows.
+///
+/// To be called after pages were read, and before anybody learns what was in them. PostgreSQL asks page by page, and lets
+/// those be that have not changed; here all of a scan is too old as soon as its snapshot is. From PostgreSQL 17 on there is
+/// no such setting.
+///
+/// # Safety
+/// An open index, and the snapshot of its scan.
+#[allow(unused_variables)]
+pub(crate) unsafe fn check_snapshot_age(index: pg_sys::Relation, snapshot: pg_sys::Snapshot) {
+    #[cfg(any(feature = "pg15", feature = "pg16"))]
+    // SAFETY: the caller's; a setting of PostgreSQL's. A snapshot without a position in the log was not taken for a query.
+    unsafe {
+        if pg_sys::old_snapshot_threshold >= 0 && (*snapshot).lsn != 0 {
+            pg_sys::TestForOldSnapshot_impl(snapshot, index);
+        }
+    }
+}
+
+/// Memory for what is not needed after a call.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Scratch(pg_sys::MemoryContext);
+
+impl Scratch {
+    /// In another memory context, which frees it when it goes.
+    ///
+    /// # Safety
+    /// A memory context.
+    pub(crate) unsafe fn new(parent: pg_sys::MemoryContext) -> Self {
+        // SAFETY: the caller's.
+        Self(unsafe {
+            pg_sys::AllocSetContextCreateInternal(
+                parent,
+                c"veraflat scratch".as_ptr(),
+                pg_sys::ALLOCSET_DEFAULT_MINSIZE as usize,
+                pg_sys::ALLOCSET_DEFAULT_INITSIZE as usize,
+                pg_sys::ALLOCSET_DEFAULT_MAXSIZE as usize,
+            )
+        })
+    }
+
+    /// Frees what `work` allocates of PostgreSQL's memory; nothing of that may be in what it returns.
+    pub(crate) fn run<T>(self, work: impl FnOnce() -> T) -> T {
+        // SAFETY: made by `new`. After an error PostgreSQL chooses the context by itself.
+        unsafe {
+            let caller = pg_sys::MemoryContextSwitchTo(self.0);
+            let result = work();
+            pg_sys::MemoryContextSwitchTo(caller);
+            pg_sys::MemoryContextReset(self.0);
+            result
+        }
+    }
+
+    /// Frees it before its parent does.
+    pub(crate) fn delete(self) {
+        // SAFETY: made by `new`, and not current.
+        unsafe { pg_sys::MemoryContextDelete(self.0) }
+    }
+}
+
 /// Lets VACUUM sleep as its cost limit asks, and answer interrupts.
 pub(crate) fn vacuum_delay_point() {
     // SAFETY: called without locks, from VACUUM.

@@ -17,6 +17,7 @@ use super::columns::Columns;
 use super::sort::Sorter;
 use super::{insert, value};
 use crate::error;
+use crate::postgres::Scratch;
 use crate::storage::{Index, LockedPage};
 
 /// Phases of a build, as `pg_stat_progress_create_index` names them.
@@ -129,7 +130,7 @@ unsafe extern "C-unwind" fn add_row(
         let builder = &mut *state.cast::<Builder>();
         let column = builder.columns.vector;
         let vector = value::vector(*values.add(column), *isnull.add(column));
-        builder.waiting_keys.extend(builder.columns.keys(values, isnull));
+        builder.scratch.run(|| builder.waiting_keys.extend(builder.columns.keys(values, isnull)));
         builder.add(vector.as_deref(), value::tid(tid));
     }
 }
@@ -231,6 +232,8 @@ struct Builder {
     components: Vec<f32>,
     /// Their keys, likewise.
     waiting_keys: Vec<Key>,
+    /// For what key functions allocate.
+    scratch: Scratch,
     encoded: Vec<EncodedRow>,
     /// If there are keys: rows go into pages in the order of the first.
     sorter: Option<Sorter>,
@@ -282,6 +285,8 @@ impl Builder {
             waiting: Vec::with_capacity(batch),
             components: Vec::with_capacity(batch * encoder.dimensions()),
             waiting_keys: Vec::with_capacity(batch * layout.keys),
+            // SAFETY: that of the statement.
+            scratch: unsafe { Scratch::new(pg_sys::CurrentMemoryContext) },
             encoded: vec![EncodedRow::new(encoder.dimensions()); batch],
             sorter: (layout.keys > 0).then(Sorter::new),
             segments: 0,

@@ -11,6 +11,7 @@ use vera_vec_core::page::{
 use super::columns::Columns;
 use super::value;
 use crate::error;
+use crate::postgres::{self, Scratch};
 use crate::storage::{Change, Index, LockedPage, Mode};
 
 /// What the inserts of one statement share.
@@ -19,6 +20,8 @@ struct Inserter {
     encoder: Encoder,
     row: EncodedRow,
     keys: Vec<Key>,
+    /// For what key functions allocate.
+    scratch: Scratch,
 }
 
 /// Adds a row. Returns false: the index knows no uniqueness.
@@ -46,6 +49,7 @@ pub(super) unsafe extern "C-unwind" fn aminsert(
                 encoder: Encoder::new(meta.layout.kind, index.center(&meta)),
                 row: EncodedRow::new(meta.layout.dimensions),
                 keys: Vec::new(),
+                scratch: Scratch::new((*index_info).ii_Context),
             };
             let inserter =
                 pgrx::PgMemoryContexts::For((*index_info).ii_Context).leak_and_drop_on_delete(inserter);
@@ -57,7 +61,7 @@ pub(super) unsafe extern "C-unwind" fn aminsert(
     // SAFETY: PostgreSQL gives a value for each column.
     let vector = unsafe {
         inserter.keys.clear();
-        inserter.keys.extend(inserter.columns.keys(values, isnull));
+        inserter.scratch.run(|| inserter.keys.extend(inserter.columns.keys(values, isnull)));
         value::vector(*values.add(column), *isnull.add(column))
     };
     if let Some(vector) = &vector {
@@ -115,6 +119,9 @@ fn put(index: Index, layout: &Layout, scan_page: &LockedPage, slot: usize, inser
     let fine_page = LockedPage::read(index, place.fine_block, Mode::Exclusive);
     let directory = LockedPage::read(index, place.directory_block, Mode::Exclusive);
     let summary = summary_to_widen(index, layout, Layout::segment_of_page(number), keys);
+    // Who reads one of these pages after this finds the row, and who has read them before has a lock that is found.
+    // SAFETY: the relation is open.
+    unsafe { postgres::check_for_conflict_in(index.relation()) };
     let mut change = Change::new(index);
     match ScanPageMut::new(change.page(scan_page), layout) {
         Ok(mut page) => page.put(slot, row),

@@ -14,6 +14,7 @@ use vera_vec_core::page::{
 use super::columns::Columns;
 use super::{scan, value};
 use crate::error;
+use crate::postgres::Scratch;
 use crate::storage::{Index, LockedPage, Mode, report_corrupted};
 
 /// An index and its table, open and locked as for reading.
@@ -215,6 +216,8 @@ fn veraflat_check(index: pg_sys::Oid, heapallindexed: bool) {
         keys: Vec::new(),
         entries,
         missing: Vec::new(),
+        // SAFETY: that of the statement.
+        scratch: unsafe { Scratch::new(pg_sys::CurrentMemoryContext) },
     };
     // SAFETY: both are open. The callback gets the check, and nothing else uses it meanwhile. As in CREATE INDEX
     // CONCURRENTLY, rows are those that a snapshot sees.
@@ -361,6 +364,8 @@ struct HeapCheck {
     found: Found,
     /// Room for the keys that it should have.
     keys: Vec<Key>,
+    /// For what key functions allocate.
+    scratch: Scratch,
     entries: Vec<Entry>,
     missing: Vec<Tid>,
 }
@@ -381,7 +386,7 @@ unsafe extern "C-unwind" fn check_row(
         let check = &mut *state.cast::<HeapCheck>();
         let column = check.columns.vector;
         check.keys.clear();
-        check.keys.extend(check.columns.keys(values, isnull));
+        check.scratch.run(|| check.keys.extend(check.columns.keys(values, isnull)));
         (check, value::vector(*values.add(column), *isnull.add(column)), value::tid(tid))
     };
     check_for_interrupts!();

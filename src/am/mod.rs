@@ -45,6 +45,8 @@ unsafe extern "C-unwind" fn veraflat_handler(_fcinfo: pg_sys::FunctionCallInfo) 
         amoptionalkey: true,
         amsearcharray: true,
         amsearchnulls: true,
+        // A relation's, taken and looked for where pages are read and changed.
+        ampredlocks: true,
         amparallelvacuumoptions: parallel_vacuum_options(),
         ambuild: Some(build::ambuild),
         ambuildempty: Some(build::ambuildempty),

@@ -12,6 +12,7 @@ use super::columns::Columns;
 use super::heap::Heap;
 use super::source::{ScannedRows, Source, Wanted};
 use super::{metric_of, value};
+use crate::postgres::{self, Scratch};
 use crate::storage::Index;
 use crate::{error, operators};
 
@@ -140,6 +141,8 @@ pub(super) unsafe extern "C-unwind" fn amgettuple(
         has_one_order: orders == 1,
     });
     heap.release();
+    // SAFETY: as above; a scan that has started has a snapshot.
+    unsafe { postgres::check_snapshot_age(index.relation(), (*scan).xs_snapshot) };
     LAST_SCAN.set(ScanStats { search: ranking.stats(), pages_read: rows.pages_read });
     let Some(row) = row else { return false };
     // SAFETY: as above; there is room for as many values as there are orders.
@@ -194,9 +197,23 @@ unsafe fn start(scan: pg_sys::IndexScanDesc, index: Index, state: &mut Scan) -> 
     };
     // SAFETY: the index is open; there are as many keys as the scan says.
     let conditions = unsafe {
-        let count = usize::try_from((*scan).numberOfKeys).unwrap_or(0);
-        let keys = if count == 0 { &[][..] } else { std::slice::from_raw_parts((*scan).keyData, count) };
-        Columns::of(index.relation()).conditions(keys)
+        // Before anything is read.
+        postgres::predicate_lock_relation(index.relation(), snapshot);
+        postgres::count_index_scan(index.relation());
+        #[cfg(feature = "pg18")]
+        if let Some(counts) = (*scan).instrument.as_mut() {
+            counts.nsearches += 1;
+        }
+        match usize::try_from((*scan).numberOfKeys).unwrap_or(0) {
+            0 => KeyConditions::default(),
+            count => {
+                let keys = std::slice::from_raw_parts((*scan).keyData, count);
+                let scratch = Scratch::new(state.context);
+                let conditions = scratch.run(|| Columns::of(index.relation()).conditions(keys));
+                scratch.delete();
+                conditions
+            }
+        }
     };
     let meta = index.meta();
     let encoder = &*state.encoder.get_or_insert_with(|| Encoder::new(meta.layout.kind, index.center(&meta)));

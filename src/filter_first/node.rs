@@ -21,13 +21,9 @@ use crate::am::columns::Columns;
 use crate::am::source::{Fetch, ScannedRows, Source, Wanted};
 use crate::am::{cost, metric_of, value};
 use crate::storage::Index;
-use crate::{error, operators};
+use crate::{error, operators, postgres};
 
 unsafe extern "C-unwind" {
-    /// src/backend/storage/lmgr/predicate.c, which pgrx does not bind. Only within a guard.
-    fn PredicateLockRelation(relation: pg_sys::Relation, snapshot: pg_sys::Snapshot);
-    /// The same.
-    fn PredicateLockPage(relation: pg_sys::Relation, block: pg_sys::BlockNumber, snapshot: pg_sys::Snapshot);
     /// src/backend/executor/nodeIndexscan.c, which pgrx does not bind. Only within a guard.
     fn ExecIndexBuildScanKeys(
         state: *mut pg_sys::PlanState,
@@ -209,7 +205,7 @@ impl Visibility {
     fn read_unseen(&self, block: u32) {
         let (table, snapshot) = (self.table, self.snapshot);
         // SAFETY: an open table, and the executor's snapshot.
-        unsafe { pg_sys::ffi::pg_guard_ffi_boundary(|| PredicateLockPage(table, block, snapshot)) };
+        unsafe { postgres::predicate_lock_page(table, block, snapshot) };
     }
 
     fn release(&mut self) {
@@ -378,7 +374,7 @@ unsafe extern "C-unwind" fn begin(
             metric,
             operator: (*first).opno,
             is_ordered: private.is_ordered,
-            asks_limits_only: private.asks_limits_only,
+            asks_limits_only: private.asks_limits_only && !may_be_current_of_cursor(estate),
             argument: prepare(argument),
             limits: private.limits.iter().map(|&(value, side)| (prepare(value), side)).collect(),
             keys: ScanKeys::new(ps, index, &private.keys),
@@ -396,6 +392,20 @@ unsafe extern "C-unwind" fn begin(
         };
         (*node.cast::<State>()).scan =
             PgMemoryContexts::For((*estate).es_query_cxt).leak_and_drop_on_delete(own);
+    }
+}
+
+/// Whether somebody may ask `WHERE CURRENT OF` a cursor, for which a row must be where it is: the statement is a cursor's, and
+/// gives rows of the table.
+///
+/// # Safety
+/// The state of a statement that is being started.
+unsafe fn may_be_current_of_cursor(estate: *const pg_sys::EState) -> bool {
+    // SAFETY: the caller's; a portal, if there is one, has a name, which is empty for statements that are not cursors.
+    unsafe {
+        let portal = pg_sys::ActivePortal;
+        let is_aggregate = (*(*(*estate).es_plannedstmt).planTree).type_ == pg_sys::NodeTag::T_Agg;
+        !is_aggregate && !portal.is_null() && *(*portal).name != 0
     }
 }
 
@@ -422,6 +432,7 @@ unsafe extern "C-unwind" fn next(node: *mut pg_sys::ScanState) -> *mut pg_sys::T
             Running::Bounded(bounded) => own.next_bounded(bounded, slot),
         };
         own.counts.fetched = own.table.fetched;
+        postgres::check_snapshot_age(own.index, (*(*node).ps.state).es_snapshot);
         own.running = Some(running);
         if !has_row {
             pg_sys::ExecClearTuple(slot);
@@ -499,19 +510,11 @@ impl FilterFirst {
             let child = (*node).ps.lefttree;
             (!child.is_null()).then(|| bitmap::take(pg_sys::MultiExecProcNode(child).cast()))
         };
-        if wanted.is_none() {
-            // As PostgreSQL does for scans of an index without locks of its own. With a bitmap, that was the child's.
-            // SAFETY: opened by `begin`; the executor has a snapshot.
-            unsafe {
-                let (index, snapshot) = (self.index, (*(*node).ps.state).es_snapshot);
-                pg_sys::ffi::pg_guard_ffi_boundary(|| PredicateLockRelation(index, snapshot));
-            }
-        }
         // SAFETY: opened by `begin`.
         let index = unsafe { Index::new(self.index) };
-        let meta = index.meta();
-        let pages = meta.layout.scan_pages(meta.segments) as usize;
         if let Some(wanted) = &wanted {
+            let meta = index.meta();
+            let pages = meta.layout.scan_pages(meta.segments) as usize;
             self.counts.found = wanted.rows() as u64;
             self.counts.found_blocks = wanted.whole_blocks() as u64;
             if wanted.whole_blocks() == 0 && wanted.rows() <= pages / cost::PAGES_OF_A_ROW {
@@ -521,6 +524,14 @@ impl FilterFirst {
                 return Running::Fetched(rows.into_iter());
             }
         }
+        // Before anything is read that says which rows there are. A bitmap is not enough: a row that is in it may not be in our
+        // index yet, and then it is not fetched.
+        // SAFETY: as above; the executor has a snapshot.
+        unsafe {
+            postgres::predicate_lock_relation(self.index, (*(*node).ps.state).es_snapshot);
+            postgres::count_index_scan(self.index);
+        }
+        let meta = index.meta();
         let encoder =
             &*self.encoder.get_or_insert_with(|| Encoder::new(meta.layout.kind, index.center(&meta)));
         // SAFETY: the argument is of the operator's type, and what the distance is compared with a float8; what is computed is used

@@ -58,8 +58,12 @@ unsafe extern "C-unwind" fn set_rel_pathlist(
 unsafe fn offer(root: *mut pg_sys::PlannerInfo, rel: *mut pg_sys::RelOptInfo, rte: &pg_sys::RangeTblEntry) {
     // SAFETY: the caller's.
     unsafe {
-        // Not of a sample of the table, and not of a table that has been proved to give no row.
-        let may_be_within = rte.tablesample.is_null() && (*rel).rows > 0.0 && ENABLE_FILTER_FIRST.get();
+        // Not of a sample of the table, not of a table that has been proved to give no row, and not where what is asked of the table
+        // has values of other tables in it: scans that are not made for those have no place for them.
+        let may_be_within = rte.tablesample.is_null()
+            && (*rel).rows > 0.0
+            && pg_sys::bms_num_members((*rel).lateral_relids) == 0
+            && ENABLE_FILTER_FIRST.get();
         let mut ordered = ordered_paths(rel);
         let is_ordered = !ordered.is_empty();
         if !is_ordered && may_be_within {

@@ -4,6 +4,7 @@ ISOLATION_SEED repeats the data; ISOLATION_ONLY=name runs one test. Needs BIN; e
 """
 
 import os
+import subprocess
 import threading
 import time
 
@@ -253,6 +254,83 @@ def write_skew(stage):
         stage.check("one fails", "both committed")
 
 
+def write_skew_within_an_insert(stage):
+    """A serializable transaction reads while another one's row is in some indexes, and not in others: one must fail."""
+    if ACCESS_METHOD != "veraflat":
+        return
+    # Insertions stop where this is called: in an index of its own, after the heap and a btree, or as they make a key.
+    stage.main.execute("CREATE OR REPLACE FUNCTION stop_here(value bigint) RETURNS bigint IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN"
+                       " IF current_setting('test.stops', true) = 'on' THEN PERFORM pg_advisory_lock(1), pg_advisory_unlock(1); END IF;"
+                       " RETURN value; END $$")
+    stage.main.execute("CREATE OPERATOR CLASS stopping_ops FOR TYPE bigint USING veraflat AS OPERATOR 3 =, FUNCTION 1 stop_here(bigint)")
+    row = f"INSERT INTO t VALUES (1000000, {literal(stage.query)})"
+    cases = {
+        "between two indexes": ("CREATE INDEX ON t (id); CREATE INDEX ON t (stop_here(id)); CREATE INDEX t_v ON t USING veraflat (v)",
+                                f"SELECT id FROM t WHERE id > 100 ORDER BY v <-> {literal(stage.query)}", "VeraFilterFirst"),
+        "as it makes a key": ("CREATE INDEX t_v ON t USING veraflat (v, id stopping_ops)",
+                              f"SELECT id FROM t WHERE id = bigint '1000000' ORDER BY v <-> {literal(stage.query)} LIMIT 3", "IndexCond"),
+    }
+    for name, (indexes, query, plan) in cases.items():
+        stage.main.execute(f"DROP INDEX t_v; {indexes}; ANALYZE t")
+        first, second = stage.session(), stage.session()
+        for session in (first, second):
+            session.execute(FORCED + "; SET enable_bitmapscan = on; SET enable_indexscan = " + ("on" if plan == "IndexCond" else "off"))
+            session.execute("BEGIN ISOLATION LEVEL SERIALIZABLE")
+        explained = "".join(line for line, in second.execute(f"EXPLAIN (COSTS OFF) {query}")).replace(" ", "")
+        stage.check(f"{name}: plan", plan not in explained and explained)
+        second.execute(query)
+        second.execute("SET test.stops = 'on'")
+        stage.main.execute("SELECT pg_advisory_lock(1)")
+        failed = []
+
+        def insert():
+            try:
+                second.execute(row)
+                second.execute("COMMIT")
+            except psycopg.errors.SerializationFailure:
+                failed.append(second)
+                second.execute("ROLLBACK")
+
+        thread = threading.Thread(target=insert)
+        thread.start()
+        stage.wait_until_blocked(second)
+        try:
+            first.execute(query)
+            first.execute(row)
+            first.execute("COMMIT")
+        except psycopg.errors.SerializationFailure:
+            failed.append(first)
+            first.execute("ROLLBACK")
+        stage.main.execute("SELECT pg_advisory_unlock(1)")
+        thread.join()
+        stage.check(f"{name}: one fails", not failed and "both committed")
+        stage.main.execute("DELETE FROM t WHERE id = 1000000; DROP INDEX IF EXISTS t_id_idx, t_stop_here_idx")
+    stage.main.execute("DROP INDEX t_v; DROP OPERATOR FAMILY stopping_ops USING veraflat; DROP FUNCTION stop_here")
+    stage.main.execute(index_sql("t", "t_v", keys=("id",)))
+
+
+def snapshot_too_old(stage):
+    """Where VACUUM may remove what old snapshots see, a scan by them is an error (until PostgreSQL 16, which can be told so)."""
+    distance = f"v <-> {literal(stage.query)}"
+    queries = {
+        "ordered": nearest("t", "<->", stage.query),
+        "key": f"SELECT id FROM t WHERE id > 0 ORDER BY {distance} LIMIT 10",
+        "counted": f"SELECT count(*) FROM t WHERE {distance} < 1000",
+    }
+    sessions = {name: stage.session() for name in queries}
+    for name, old in sessions.items():
+        old.execute(FORCED)
+        old.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+        old.execute(queries[name])
+    time.sleep(6)  # a threshold of 0 means 5 seconds
+    stage.main.execute("DELETE FROM t WHERE id % 2 = 0")
+    stage.main.execute("VACUUM (INDEX_CLEANUP ON, TRUNCATE OFF) t")
+    for name, old in sessions.items():
+        stage.expect_error(name, old, queries[name], "72000")
+        old.execute("ROLLBACK")
+    stage.check("a new snapshot", same_answers(stage.main, "t", [stage.query]))
+
+
 def rows_that_are_locked(stage):
     """SELECT FOR UPDATE in index order, and rows found again by their ctid."""
     other = stage.session()
@@ -367,16 +445,28 @@ def size_stays(stage):
 TESTS = (cursor_while_rows_are_replaced, vacuum_between_all_fetches, insert_in_progress, old_snapshot,
          counts_by_bounds, dead_rows_whose_places_are_reused, updates_in_one_page, create_index_concurrently,
          reindex_concurrently_under_load, vacuum_under_load, reindex_under_load, two_inserters, prepared_transaction,
-         write_skew, rows_that_are_locked, statements_that_need_the_index_alone, errors_in_the_middle_of_a_scan, cancel,
+         write_skew, write_skew_within_an_insert, rows_that_are_locked, statements_that_need_the_index_alone, errors_in_the_middle_of_a_scan, cancel,
          size_stays)
 
 
 def main():
     seed, only = seed_from("ISOLATION_SEED"), os.environ.get("ISOLATION_ONLY")
     checks = Checks()
-    with Server("autovacuum = off", "max_prepared_transactions = 2") as server:
+    run(TESTS, checks, seed, only, "max_prepared_transactions = 2")
+    if ACCESS_METHOD == "veraflat" and postgres_version() < 17:
+        run((snapshot_too_old,), checks, seed, only, "old_snapshot_threshold = 0")
+    checks.finish()
+
+
+def postgres_version():
+    output = subprocess.run([os.path.join(os.environ["BIN"], "postgres"), "--version"], capture_output=True, text=True, check=True).stdout
+    return int(output.split()[2].split(".")[0])
+
+
+def run(tests, checks, seed, only, setting):
+    with Server("autovacuum = off", setting) as server:
         stage = Stage(server, checks, seed)
-        for test in TESTS:
+        for test in tests:
             if only in (None, test.__name__):
                 started = time.monotonic()
                 stage.begin(test.__name__)
@@ -388,7 +478,6 @@ def main():
                 stage.end()
                 print(f"{test.__name__}: {time.monotonic() - started:.1f} s", flush=True)
         checks.sound(server)
-    checks.finish()
 
 
 if __name__ == "__main__":

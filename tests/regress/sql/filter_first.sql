@@ -233,6 +233,34 @@ ROLLBACK;
 SELECT differences('SELECT p.embedding <-> ''[1,2,3,4,5,6,7,8]'' FROM papers p JOIN papers o ON o.id = p.id + 50 WHERE p.tenant = 7 AND o.lang = ''en''
     ORDER BY p.embedding <-> ''[1,2,3,4,5,6,7,8]'' LIMIT 5');
 
+-- What is asked of a table in LATERAL has values of another: only scans that are made for them may give it.
+SELECT o.id, s.y FROM (VALUES (1, 100), (2, 200)) o (id, x) LEFT JOIN LATERAL
+    (SELECT o.x + 1 AS y FROM papers WHERE embedding <-> '[0,0,0,0,0,0,0,0]' < 1 LIMIT 2) s ON true ORDER BY 1, 2;
+CREATE TABLE outside AS SELECT i AS id, i * 100 AS x FROM generate_series(1, 3) i;
+SELECT o.id, s.y, count(*) > 90 AS many FROM outside o LEFT JOIN LATERAL
+    (SELECT o.x + 1 AS y FROM papers WHERE embedding <-> '[0,0,0,0,0,0,0,0]' < 1) s ON true GROUP BY 1, 2 ORDER BY 1, 2;
+DROP TABLE outside;
+
+-- A cursor whose rows have no columns still knows where they are.
+VACUUM papers;
+BEGIN;
+SET LOCAL enable_seqscan = off;
+DECLARE c CURSOR FOR SELECT FROM papers WHERE embedding <-> '[1,2,3,4,5,6,7,8]' < 30;
+EXPLAIN (COSTS OFF) SELECT FROM papers WHERE embedding <-> '[1,2,3,4,5,6,7,8]' < 30;
+FETCH 3 FROM c;
+CREATE TABLE counted AS SELECT count(*) AS n FROM papers;
+DELETE FROM papers WHERE CURRENT OF c;
+SELECT n - (SELECT count(*) FROM papers) AS deleted FROM counted;
+ROLLBACK;
+
+-- Scans are counted, of an ordered scan and of this node.
+SELECT pg_stat_force_next_flush();
+SELECT coalesce(max(idx_scan), 0) AS before FROM pg_stat_user_indexes WHERE indexrelname = 'papers_embedding' \gset
+SELECT count(*) FROM (SELECT FROM papers ORDER BY embedding <-> '[1,2,3,4,5,6,7,8]' LIMIT 1) s;
+SELECT count(*) > 0 AS some FROM papers WHERE embedding <-> '[1,2,3,4,5,6,7,8]' < 5;
+SELECT pg_stat_force_next_flush();
+SELECT idx_scan - :before AS scans FROM pg_stat_user_indexes WHERE indexrelname = 'papers_embedding';
+
 -- Row-level security: each role sees its rows, and nothing of others'.
 ALTER TABLE papers ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own ON papers USING (tenant = current_setting('test.tenant')::int);

@@ -120,6 +120,31 @@ SELECT amvalidate(oid) FROM pg_opclass WHERE opcname = 'wrong_key_ops';
 DROP OPERATOR FAMILY wrong_key_ops USING veraflat;
 SELECT veraflat_key(-7), veraflat_key(-0.5) < veraflat_key(0.0) AS ordered, veraflat_key(date '2000-01-02');
 
+-- Memory does not grow: neither with the times that a scan with an array is started, nor with the rows that are given keys.
+SELECT max(used) < 9e6 AS enough FROM generate_series(1, 300) g, LATERAL
+    (SELECT id FROM notes WHERE whole = ANY ((SELECT array_agg(i + 0 * g) FROM generate_series(1, 4000) i)::int[]) ORDER BY embedding <-> '[1,2,3,4]' LIMIT 1) s,
+    LATERAL (SELECT sum(total_bytes) AS used FROM pg_backend_memory_contexts WHERE g = 300) m;
+CREATE FUNCTION used_memory(number int, value numeric) RETURNS numeric IMMUTABLE LANGUAGE plpgsql AS $$
+DECLARE
+    used bigint;
+BEGIN
+    IF number IN (100, 3000) THEN
+        SELECT sum(used_bytes) INTO used FROM pg_backend_memory_contexts WHERE name !~ '^TupleSort|^Caller tuples';
+        IF number = 100 THEN
+            PERFORM set_config('test.used', used::text, false);
+        ELSIF used > current_setting('test.used')::bigint + 50000 THEN
+            RAISE '% bytes more', used - current_setting('test.used')::bigint;
+        END IF;
+    END IF;
+    RETURN value;
+END $$;
+CREATE TABLE counted AS SELECT i AS number, i * 1.5 AS value, '[1,2]'::veravec(2) AS embedding FROM generate_series(1, 3000) i;
+CREATE INDEX counted_key ON counted USING veraflat (embedding, used_memory(number, value));
+INSERT INTO counted SELECT * FROM counted;
+SELECT veraflat_check('counted_key', true);
+DROP TABLE counted;
+DROP FUNCTION used_memory;
+
 RESET enable_sort;
 RESET enable_seqscan;
 DROP TABLE notes, tenants;
