@@ -201,12 +201,16 @@ DECLARE
 	found_row vera.collections := vera._collection(collection);
 	target text := found_row.relation;
 	condition text[] := vera._where(found_row, filter, where_document, false);
+	is_all boolean;
 	deleted bigint;
 BEGIN
 	-- A condition without values is the same for all documents.
 	IF ids IS NULL AND cardinality(condition) = 1 AND everything IS NOT TRUE THEN
-		RAISE invalid_parameter_value USING MESSAGE = 'nothing says which documents to delete',
-			HINT = 'Give ids or a filter, or everything => true.';
+		EXECUTE 'SELECT ' || condition[1] INTO is_all;
+		IF is_all THEN
+			RAISE invalid_parameter_value USING MESSAGE = 'nothing says which documents to delete',
+				HINT = 'Give ids or a filter, or everything => true.';
+		END IF;
 	END IF;
 	EXECUTE format('DELETE FROM %s WHERE ($1 IS NULL OR id = ANY ($1)) AND %s', target, condition[1]) USING ids, condition[2:];
 	GET DIAGNOSTICS deleted = ROW_COUNT;

@@ -123,6 +123,7 @@ SELECT e.* FROM error_of(format('SELECT vera.match(%L, %L)', repeat('{"a":', 100
 SELECT vera.match('{"a": 1}', NULL), vera.match(NULL, '{"a": 1}'), vera.match('[]', '{"a": 1}'), vera.match('[]', '{}');
 
 -- deleted
+SELECT vera.delete_documents('books', filter => '{"tenant": {"$in": []}}'), vera.delete_documents('books', filter => '{"$not": {"must": []}}');
 SELECT vera.delete_documents('books', ARRAY['a', 'z']), vera.delete_documents('books', ARRAY[]::text[]);
 SELECT vera.delete_documents('books', ARRAY['b', 'c'], '{"tenant": "x"}');
 SELECT vera.delete_documents('books', everything => true);
